@@ -69,6 +69,40 @@ def test_a_job_file_of_a_request_asks_for_the_same(tmp_path, words, program):
     assert read.settings.keys() == first.settings.keys()
 
 
+SEVERAL = """
+definitions:
+  forest:
+    script: /srv/train.py
+    space: {trees: {min: 10, max: 500}, depth: {min: 1, max: 20, requires: trees > 20}}
+    metric: auc
+    goal: Maximize
+    max_training_job_seconds: 60
+  network:
+    command: [sh, -c, x]
+    space: {lr: {min: 1e-4, max: 1.0}, width: [8, 16]}
+    static: {epochs: 20}
+    metric: auc
+    goal: Maximize
+    channels: {train: /srv/data}
+forbid: [trees > 100 and depth > 10]
+start_with: {lr: 0.01, width: 8}
+max_training_jobs: 60
+"""
+
+
+def test_a_job_file_of_several_definitions_asks_for_the_same(tmp_path):
+    """Each with its own program, space, objective and limits."""
+    (tmp_path / "job.yaml").write_text(SEVERAL, encoding="utf-8")
+    request = read_job_file(tmp_path / "job.yaml").request
+    document = document_of(words_of(request))
+    assert [*document["definitions"]] == ["forest", "network"]
+    (tmp_path / "job.yaml").write_text(yaml_text(document), encoding="utf-8")
+    again = read_job_file(tmp_path / "job.yaml").request
+    assert words_of(again) == words_of(request)
+    assert again["TrainingJobDefinitions"] == request["TrainingJobDefinitions"]
+    assert again["HyperParameterTuningJobConfig"] == request["HyperParameterTuningJobConfig"]
+
+
 def test_a_python_program_of_a_request_runs_the_same(tmp_path, monkeypatch):
     (tmp_path / "train.py").write_text(SCRIPT)
     request = job_request(

@@ -74,4 +74,4 @@ class ConsoleJobs:
         from alfine.cli.words_of_request import words_of
 
         words = words_of(request)
-        return None if words is None else python_text(words)
+        return None if words is None or "definitions" in words else python_text(words)

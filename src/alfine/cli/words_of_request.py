@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from alfine.api.job_words import default_regex, job_request
+from alfine.api.job_words import default_regex, job_request, several_request
 from alfine.core import conditions
 from alfine.core.errors import InvalidSpec
 from alfine.core.fields import FIELDS
@@ -18,14 +18,14 @@ from alfine.core.range_protocol import Range
 from alfine.core.ranges import Categorical, Integer
 from alfine.core.read_spec import read_spec
 from alfine.core.settings import FORBID, ORDER, REQUIRES, START_WITH, STEP
-from alfine.core.spec import CONFIG, DEFINITION, FUNCTION, IDENTICAL, LOCAL_IMAGE, TuningJobSpec
+from alfine.core.spec import CONFIG, DEFINITION, DEFINITIONS, FUNCTION, IDENTICAL, LOCAL_IMAGE, TuningJobSpec
 from alfine.criteria import ALWAYS, criteria_for, text_format
 from alfine.criteria.max_number_of_training_jobs import MaxNumberOfTrainingJobs
 from alfine.criteria.max_runtime_in_seconds import MaxRuntimeInSeconds
 
 Words = dict[str, Any]
 
-PARTS = ("HyperParameterTuningJobName", CONFIG, DEFINITION, "WarmStartConfig", "Tags")
+PARTS = ("HyperParameterTuningJobName", CONFIG, DEFINITION, DEFINITIONS, "WarmStartConfig", "Tags")
 """The members of a request that words can say."""
 
 NOT_CRITERIA = (*ALWAYS, MaxNumberOfTrainingJobs, MaxRuntimeInSeconds)
@@ -41,19 +41,20 @@ PROGRAM = ("sagemaker_program", "sagemaker_submit_directory", "alfine_command", 
 def words_of(request: Mapping[str, Any]) -> Words | None:
     """Return the words with which `alfine.tune` asks for a request, or None where words can't say the same.
 
-    They can't where the request has what only SageMaker's API has: an image, several definitions, an output path. A job that tunes a
-    Python function has «function» among its words, as «module:name».
+    They can't where the request has what only SageMaker's API has: an image, an output path. A job that tunes a Python function has
+    «function» among its words, as «module:name». A job with several definitions has «definitions», with the words of each by its name.
 
     Args:
         request: A CreateHyperParameterTuningJob request, as a client sent it or as it was recorded.
     """
     try:
         spec = read_spec(request)
-        if spec.definition.image != LOCAL_IMAGE or any(request[key] for key in request if key not in PARTS):
+        images = {part.definition.image for part in spec.definition_specs}
+        if images != {LOCAL_IMAGE} or any(request[key] for key in request if key not in PARTS):
             return None
         for decoded in (True, False):  # values as JSON where that makes the same job, else as texts
             words = _words(spec, request, decoded=decoded)
-            if _same(spec, read_spec(job_request(**words))):
+            if _same(spec, read_spec(several_request(**words) if spec.parts else job_request(**words))):
                 return words
     except (InvalidSpec, ValueError, KeyError, TypeError):  # no words for it, as the answer says
         pass
@@ -66,6 +67,8 @@ def document_of(words: Mapping[str, Any]) -> Words:
     Args:
         words: What `words_of` returned, without «function».
     """
+    if "definitions" in words:
+        return {**words, "definitions": {name: document_of(own) for name, own in words["definitions"].items()}}
     return {**words, "space": {name: _entry(range_) for name, range_ in words["space"].items()}}
 
 
@@ -76,37 +79,63 @@ def _same(spec: TuningJobSpec, other: TuningJobSpec) -> bool:
 
 def _compared(spec: TuningJobSpec) -> TuningJobSpec:
     others = {key: text for key, text in spec.settings.items() if re.sub(r"-[0-9]+$", "", key) not in OF_SPACE}
-    return replace(spec, request={}, settings=others)
+    return replace(
+        spec, request={}, settings=others, parts={name: _compared(part) for name, part in spec.parts.items()}
+    )
 
 
 def _words(spec: TuningJobSpec, request: Mapping[str, Any], *, decoded: bool) -> Words:
-    """Return the words in the order of the table of fields, without those that say the default."""
+    """Return the words of a job."""
+    parts = spec.definition_specs
+    of_parts = {name: _given(_own_words(part, decoded=decoded)) for name, part in spec.parts.items()}
     known = {
         "name": spec.name,
-        **_program(spec.definition.static_hyperparameters),
-        "space": {name: _typed(spec.space.ranges[name], decoded=decoded) for name in spec.names_in_order},
-        "static": _static(spec.definition.static_hyperparameters, decoded=decoded),
-        "metric": spec.metric,
-        "goal": spec.goal,
-        **_metrics(spec),
+        **({"definitions": of_parts} if of_parts else _own_words(spec, decoded=decoded)),
         "strategy": spec.strategy,
         "seed": request[CONFIG].get("RandomSeed"),
-        "forbid": [_text(combination) for combination in spec.space.forbidden],
-        "start_with": [spec.space.from_text(texts) for texts in spec.start_with],
+        "forbid": _once(_text(combination) for part in parts for combination in part.space.forbidden),
+        "start_with": _once(part.space.from_text(texts) for part in parts for texts in part.start_with),
         "warm_start": list(spec.parents),
         "warm_start_type": spec.warm_start if spec.warm_start != IDENTICAL else None,
         "criteria": [text_format.say(each) for each in criteria_for(spec) if not isinstance(each, NOT_CRITERIA)],
         "max_training_jobs": spec.max_training_jobs,
         "max_parallel": spec.max_parallel,
         "max_runtime_seconds": spec.max_runtime_seconds,
-        "max_training_job_seconds": spec.definition.max_runtime_seconds,
         "early_stopping": spec.early_stopping,
         **_hyperband(request),
-        "channels": {channel.name: _path(channel.uri) for channel in spec.definition.channels},
-        "environment": dict(spec.definition.environment),
-        "instances": spec.definition.instance_count,
         **_settings(spec.settings),
     }
+    return _given(known)
+
+
+def _own_words(spec: TuningJobSpec, *, decoded: bool) -> Words:
+    """Return the words that each of several definitions has for itself."""
+    definition = spec.definition
+    return {
+        **_program(definition.static_hyperparameters),
+        "space": {name: _typed(spec.space.ranges[name], decoded=decoded) for name in spec.names_in_order},
+        "static": _static(definition.static_hyperparameters, decoded=decoded),
+        "metric": spec.metric,
+        "goal": spec.goal,
+        **_metrics(spec),
+        "max_training_job_seconds": definition.max_runtime_seconds,
+        "channels": {channel.name: _path(channel.uri) for channel in definition.channels},
+        "environment": dict(definition.environment),
+        "instances": definition.instance_count,
+    }
+
+
+def _once(values: Iterable[Any]) -> list[Any]:
+    """Return values without those that were there before; entries for several definitions are read in each."""
+    found: list[Any] = []
+    for value in values:
+        if value not in found:
+            found.append(value)
+    return found
+
+
+def _given(known: Words) -> Words:
+    """Return words in the order of the table of fields, without those that say the default."""
     default = {field.word: field.default for field in FIELDS}
     given = {word: value for word, value in known.items() if value not in (None, [], {}) and value != default.get(word)}
     order = [field.word for field in FIELDS]

@@ -56,9 +56,16 @@ class Visitor:
 
     def submit(self, page: str, action: str, fields: Mapping[str, str] | None = None, *, stay: bool = False) -> Answer:
         """Fill in a form of a page, and send it with all its other fields as they stand."""
-        body = self.get(page).body
+        return self.go_on(self.get(page), action, fields, stay=stay)
+
+    def go_on(
+        self, page: Answer, action: str, fields: Mapping[str, str] | None = None, *, stay: bool = False
+    ) -> Answer:
+        """As `submit`, in a page that was answered before."""
         (form,) = [
-            form for form in re.findall(r"<form.*?</form>", body, re.DOTALL) if f'action="/console{action}"' in form
+            form
+            for form in re.findall(r"<form.*?</form>", page.body, re.DOTALL)
+            if f'action="/console{action}"' in form
         ]
         return self.post(f"/console{action}", {**_fields(form), **(fields or {})}, stay=stay)
 
@@ -91,7 +98,7 @@ def _fields(form: str) -> dict[str, str]:
         name, value = (re.search(rf'{key}="([^"]*)"', mark) for key in ("name", "value"))
         if name and ("checkbox" not in mark or " checked" in mark):
             found[name[1]] = html.unescape(value[1]) if value else "on"
-    for name, text in re.findall(r'<textarea[^>]* name="(\w+)"[^>]*>(.*?)</textarea>', form, re.DOTALL):
+    for name, text in re.findall(r'<textarea[^>]* name="([\w-]+)"[^>]*>(.*?)</textarea>', form, re.DOTALL):
         found[name] = html.unescape(text)
     for name, options in re.findall(r'<select name="([\w-]+)">(.*?)</select>', form, re.DOTALL):
         chosen = re.search(r'<option(?: value="([^"]*)")? selected>([^<]*)', options)

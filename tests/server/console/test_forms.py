@@ -384,7 +384,7 @@ def test_rows_are_added_and_removed_and_a_checked_job_is_created_once(visitor, s
     assert (again.status, "already exists" in again.text) == (422, True)
 
 
-def test_a_command_has_a_field_and_several_algorithms_a_job_file_that_the_form_begins(visitor, sagemaker):
+def test_a_command_has_a_field_and_several_algorithms_a_section_each(visitor, sagemaker):
     def pasted(page):
         return html.unescape(re.search(r"<textarea[^>]*>(.*?)</textarea>", page.body, re.DOTALL)[1])
 
@@ -392,13 +392,39 @@ def test_a_command_has_a_field_and_several_algorithms_a_job_file_that_the_form_b
     fields |= {"max_training_jobs": "2", "more": "static: {n: 1}"}
     again = send_new(visitor, {"text": pasted(send_new(visitor, fields, "file"))}, "form", "/new/file").body
     assert f'name="command" value="{html.escape(fields["command"]).replace("&#x27;", "&#39;")}"' in again
-    text = pasted(send_new(visitor, fields, "definitions"))
-    assert text.count("echo loss=1") == text.count("opt:") == 2
-    assert send_new(visitor, {"text": text}, "create", "/new/file").url == "/console/tuning-jobs/by-command"
+
+    def press(page, do, fields=None):
+        return visitor.go_on(page, "/new#outcome", {**(fields or {}), "do": do})
+
+    several = send_new(visitor, fields, "definitions")
+    text = pasted(press(several, "file"))
+    assert text.count("echo loss=1") == text.count("opt:") == text.count("n: 1") == 2
+    third = press(press(several, "add-definition"), "d2-add")
+    assert (third.status, third.body.count('name="d2-min-')) == (200, 3)
+    two = press(press(third, "remove-definition-2"), "d1-remove-1")
+    wrong = {"d0-definition": "second", "d1-min-0": "x", "d1-more": "statik: {}"}
+    faulty = press(two, "check", wrong)
+    assert "Two algorithms have this name" in re.search(r'id="fault-d1-definition">(.*?)<', faulty.body)[1]
+    faulty = press(two, "create", {**wrong, "d0-definition": "first"})
+    assert faulty.status == 422
+    for at, said in (("row-0", "must be a number"), ("more", "Did you mean static?")):
+        assert said in html.unescape(re.search(rf'id="fault-d1-{at}">(.*?)</small>', faulty.body)[1])
+        assert f'href="#at-d1-{at}"' in faulty.body
+        assert f'id="at-d1-{at}"' in faulty.body
+    checked = press(two, "check", {"d1-definition": "other"})
+    assert "The job can be created" in checked.text
+    assert press(checked, "create").url == "/console/tuning-jobs/by-command"
     until(sagemaker, "by-command")
-    job = sagemaker.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName="by-command")
-    assert [each["DefinitionName"] for each in job["TrainingJobDefinitions"]] == ["first", "second"]
-    assert "learning_rate" in send_new(visitor, {"name": "nothing-yet"}, "definitions").text
+    clone = visitor.get("/console/new?clone=by-command")
+    assert ('name="name" value="by-command-2"' in clone.body, "<textarea" in clone.body) == (True, True)
+    assert press(clone, "create").url == "/console/tuning-jobs/by-command-2"
+    until(sagemaker, "by-command-2")
+    first, again = (
+        sagemaker.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName=name)["TrainingJobDefinitions"]
+        for name in ("by-command", "by-command-2")
+    )
+    assert [each["DefinitionName"] for each in first] == ["first", "other"]
+    assert first == again
 
 
 def test_a_pasted_job_file_is_read_as_alfine_create_reads_it(visitor, sagemaker, script, make):

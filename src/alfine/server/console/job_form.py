@@ -1,7 +1,7 @@
 """The fields of the form of a new tuning job, and the job file that they stand for.
 
 The form has the common keys of a job file as fields, a row for each hyperparameter, and all other keys as YAML. So each job file has a form,
-each form a job file, and one reader says what is wrong with either.
+each form a job file, and one reader says what is wrong with either. Of several definitions (algorithms), each has a form of its own inside.
 """
 
 from __future__ import annotations
@@ -9,12 +9,11 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from alfine.core.errors import Fault, InvalidSpec
-from alfine.core.fields import WORDS
+from alfine.core.fields import OF_DEFINITION, WORDS
 from alfine.criteria import criteria_of
 from alfine.criteria.target import TargetObjectiveMetricValue
 from alfine.server.console.change_form import CONVERGENCE, PATIENCE, criteria_fields
@@ -32,8 +31,17 @@ NUMBERS = ("max_training_jobs", "max_parallel", "max_runtime_seconds", "max_trai
 DEFAULTS = {word: WORDS[word].default for word in ("goal", "strategy", "early_stopping", "max_parallel")}
 """What a job file means that doesn't say it, of fields that always show something."""
 
-OF_DEFINITION = ("script", "command", "source_dir", "space", "static")
-"""Keys that say one algorithm: each definition has its own."""
+IN_DEFINITION = tuple(word for word in (*TEXTS, *NUMBERS) if word in OF_DEFINITION)
+"""Keys whose field each definition has for itself."""
+
+DEFINITION = "definition"
+"""The field of a definition's name."""
+
+FIRST_NAMES = ("first", "second")
+"""The names of the definitions that one algorithm becomes."""
+
+MOST_DEFINITIONS = 10
+"""Definitions of a job. Source: CreateHyperParameterTuningJob in SageMaker's API reference."""
 
 OF_CRITERIA = ("target", "patience", "strict", "convergence", "epsilon", "delta", "others")
 """Fields of completion criteria."""
@@ -56,6 +64,9 @@ LONGEST_TEXT = 100_000
 Read = Callable[[str], Document]
 """Returns the keys and values of a YAML text. Raises InvalidSpec with its faults."""
 
+Write = Callable[[Mapping[str, Any]], str]
+"""Returns keys and values as YAML."""
+
 
 @dataclass(slots=True)
 class JobForm:
@@ -66,12 +77,31 @@ class JobForm:
         rows: The fields of each hyperparameter.
         more: All other keys of the job file, as YAML.
         faults: The messages at each place: a field's name, «row 3», «more», or "" for the form as a whole.
+        definitions: The form of each of several definitions; empty for a job with one.
+        prefix: How the names of the fields begin in the page: «d0-» for the first of several definitions.
     """
 
     fields: Fields = field(default_factory=dict)
     rows: list[Fields] = field(default_factory=list)
     more: str = ""
     faults: dict[str, list[str]] = field(default_factory=dict)
+    definitions: Sequence[JobForm] = ()
+    prefix: str = ""
+
+    @property
+    def forms(self) -> Sequence[JobForm]:
+        """The form itself, and those of its definitions."""
+        return (self, *self.definitions)
+
+    @property
+    def is_faulty(self) -> bool:
+        """Whether anything is wrong in it."""
+        return any(form.faults for form in self.forms)
+
+    def with_definitions(self, forms: Sequence[JobForm]) -> JobForm:
+        """Return the form with other definitions."""
+        numbered = [replace(form, prefix=f"d{number}-") for number, form in enumerate(forms[:MOST_DEFINITIONS])]
+        return replace(self, definitions=numbered)
 
     def value(self, name: str) -> str:
         """Return the text of a field."""
@@ -87,9 +117,15 @@ class JobForm:
 
 def submitted(form: Mapping[str, str]) -> JobForm:
     """Return the form that a browser sent."""
+    prefixes = [f"d{number}-" for number in range(MOST_DEFINITIONS) if f"d{number}-{DEFINITION}" in form]
+    return _submitted(form, "").with_definitions([_submitted(form, prefix) for prefix in prefixes])
+
+
+def _submitted(whole: Mapping[str, str], prefix: str) -> JobForm:
+    form = {name.removeprefix(prefix): text for name, text in whole.items() if name.startswith(prefix)}
     numbers = sorted({int(name[4:]) for name in form if re.fullmatch(r"min-[0-9]{1,3}", name)})[:MOST_ROWS]
     rows = [{name: form.get(f"{name}-{number}", "").strip() for name in OF_ROW} for number in numbers]
-    fields = {name: form.get(name, "").strip() for name in (*TEXTS, *NUMBERS, *OF_CRITERIA)}
+    fields = {name: form.get(name, "").strip() for name in (DEFINITION, *TEXTS, *NUMBERS, *OF_CRITERIA)}
     return JobForm(fields, rows, form.get("more", "")[:LONGEST_TEXT])
 
 
@@ -97,7 +133,7 @@ def document_of(form: JobForm, read: Read) -> Document:
     """Return the job file of a form; what can't be written into one is among the form's faults."""
     document: Document = {name: form.value(name) for name in TEXTS if form.value(name)}
     document |= {name: number_in(form.value(name)) for name in NUMBERS if form.value(name)}
-    document["space"] = _space(form, read)
+    document |= _definitions(form, read) if form.definitions else {"space": _space(form, read)}
     if criteria := [text for _, text in criteria_texts(form)]:
         document["criteria"] = criteria
     if not form.more.strip():
@@ -114,20 +150,28 @@ def document_of(form: JobForm, read: Read) -> Document:
     return {**document, **others}
 
 
-def several_of(document: Document) -> Document:
-    """Return the job file with the program and the space of a form as the first of two definitions, which are to be edited as a text.
+def _definitions(form: JobForm, read: Read) -> Document:
+    definitions: Document = {}
+    for part in form.definitions:
+        name = part.value(DEFINITION)
+        if not name or name in definitions:
+            part.add(DEFINITION, "Two algorithms have this name." if name else "Give the algorithm a name.")
+        definitions[name] = document_of(part, read)
+    return {"definitions": definitions}
 
-    Args:
-        document: The job file of the form.
+
+def split(form: JobForm, read: Read, write: Write) -> JobForm:
+    """Return a form with the program and the search space of another one as the first two of several definitions.
+
+    Raises:
+        InvalidSpec: Its other keys can't be read.
     """
-    own = {key: document[key] for key in OF_DEFINITION if document.get(key)}
-    if not own.keys() & {"script", "command"}:
-        own = {"script": "train.py", **own}
-    own.setdefault("space", {"learning_rate": {"min": 0.001, "max": 0.1}})
-    return {
-        **{key: value for key, value in document.items() if key not in OF_DEFINITION},
-        "definitions": {"first": own, "second": deepcopy(own)},
-    }
+    others = read(form.more) if form.more.strip() else {}
+    of_job, own = ({key: others[key] for key in others if (key in OF_DEFINITION) is wanted} for wanted in (False, True))
+    fields = {name: form.value(name) for name in IN_DEFINITION}
+    parts = [JobForm({DEFINITION: name, **fields}, list(form.rows), _written(own, write)) for name in FIRST_NAMES]
+    kept = {name: text for name, text in form.fields.items() if name not in IN_DEFINITION}
+    return JobForm(kept, more=_written(of_job, write)).with_definitions(parts)
 
 
 def criteria_texts(form: JobForm) -> Iterator[tuple[str, str]]:
@@ -185,23 +229,31 @@ def _range(form: JobForm, place: str, row: Fields, read: Read) -> Any:
 # -- from a job file -----------------------------------------------------------------------------------------------------
 
 
-def form_of(document: Mapping[str, Any], write: Callable[[Mapping[str, Any]], str]) -> JobForm:
+def form_of(document: Mapping[str, Any], write: Write) -> JobForm:
     """Return the form of a job file.
 
     Args:
         document: Its keys and values, as JobFiles.document_of returns them.
         write: Writes keys and values as YAML.
     """
-    own = {*TEXTS, *NUMBERS, "space", "criteria"}
+    own = {*TEXTS, *NUMBERS, "space", "criteria", "definitions"}
     given = {**DEFAULTS, **document}
     fields = {name: _text(given[name]) for name in (*TEXTS, *NUMBERS) if name in given}
     criteria = document.get("criteria", [])
     others = {key: value for key, value in document.items() if key not in own}
     rows = [_row(name, entry, write) for name, entry in document.get("space", {}).items()]
-    return JobForm({**fields, **criteria_fields(criteria_of(criteria))}, rows, write(others) if others else "")
+    form = JobForm({**fields, **criteria_fields(criteria_of(criteria))}, rows, _written(others, write))
+    parts = [form_of(part, write) for part in document.get("definitions", {}).values()]
+    for name, part in zip(document.get("definitions", {}), parts, strict=True):
+        part.fields[DEFINITION] = name
+    return form.with_definitions(parts)
 
 
-def _row(name: str, entry: Any, write: Callable[[Mapping[str, Any]], str]) -> Fields:
+def _written(others: Mapping[str, Any], write: Write) -> str:
+    return write(others) if others else ""
+
+
+def _row(name: str, entry: Any, write: Write) -> Fields:
     parts = {"values": entry} if isinstance(entry, list) else dict(entry)
     kind = "categories" if "values" in parts else "integer" if isinstance(parts["min"], int) else "continuous"
     texts = {key: _text(parts.get(key, "")) for key in ("min", "max", "step", "scaling")}
@@ -227,6 +279,15 @@ def _text(value: Any) -> str:
 
 def place(form: JobForm, faults: Sequence[Fault]) -> None:
     """Put the faults of a form's job file beside the fields that they concern."""
+    for part in form.definitions:
+        inside = f"definitions.{part.value(DEFINITION)}."
+        own = [fault for fault in faults if fault.path.startswith(inside)]
+        _place(part, [Fault(fault.path.removeprefix(inside), fault.message) for fault in own])
+        faults = [fault for fault in faults if fault not in own]
+    _place(form, faults)
+
+
+def _place(form: JobForm, faults: Sequence[Fault]) -> None:
     names = [row["hyperparameter"] for row in form.rows]
     criteria = [key for key, _ in criteria_texts(form)]
     for fault in faults:

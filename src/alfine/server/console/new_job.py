@@ -21,24 +21,28 @@ from alfine.core.range_words import scaling_of
 from alfine.core.spec import CONFIG, DEFINITION, EARLY_STOPPING_TYPES, FUNCTION, GOALS, describe_ranges, strategies
 from alfine.core.wording import duration, money
 from alfine.jobs.analysis.next_job import next_name, next_request
-from alfine.server.console.job_files import CheckedJob
+from alfine.server.console.job_files import CheckedJob, JobFiles
 from alfine.server.console.job_form import (
     FIRST_ROWS,
     KINDS,
+    MOST_DEFINITIONS,
     MOST_ROWS,
     OF_ROW,
     JobForm,
     document_of,
     form_of,
     place,
-    several_of,
+    split,
     submitted,
 )
 from alfine.server.console.page_request import PageRequest
 from alfine.store.names import check_tuning_job_name
 
-REMOVE = re.compile(r"remove-([0-9]{1,3})")
-"""The value of the button that removes a row."""
+ROWS_CHANGE = re.compile(r"(d[0-9]-)?(?:add|remove-([0-9]{1,3}))")
+"""The values of the buttons that add and remove a row, of the job or of a definition."""
+
+DEFINITIONS_CHANGE = re.compile(r"add-definition|remove-definition-([0-9])")
+"""The values of the buttons that add and remove a definition."""
 
 LONGEST_FILE = 1_000_000
 """Characters of a pasted job file that are read."""
@@ -56,42 +60,48 @@ def page(request: PageRequest) -> Response:
     for key in ("clone", "propose"):
         if name := request.query.get(key):
             return _of_job(request, name, propose=key == "propose")
-    form = form_of({}, request.backend.job_files.yaml)
-    form.rows = [_empty()] * FIRST_ROWS
-    return _page(request, form)
+    return _page(request, _first(request.backend.job_files))
 
 
 def send(request: PageRequest) -> Response:
-    """Add or remove a row, check the job, or create it, as the pressed button says."""
+    """Change the form, check the job, or create it, as the pressed button says."""
     form, wanted = submitted(request.form), request.form.get("do", "check")
-    if wanted == "add":
-        form.rows = [*form.rows, _empty()][:MOST_ROWS]
-        return _page(request, form)
-    if wanted in ("file", "definitions"):
-        return _as_file(request, form, several=wanted == "definitions")
-    if removed := REMOVE.fullmatch(wanted):
-        form.rows = [row for number, row in enumerate(form.rows) if number != int(removed[1])]
-        return _page(request, form)
     files = request.backend.job_files
+    if (changed := _changed(form, wanted, files)) is not None:
+        return _page(request, changed)
     document = document_of(form, files.read)
-    checked = None if form.faults else files.check(document)
+    if wanted == "file" and not form.is_faulty:
+        return _file_page(request, files.yaml(document))
+    checked = None if form.is_faulty or wanted == "file" else files.check(document)
     if checked is not None:
         place(form, checked.faults)
-        if wanted == "create" and not form.faults and _may_be_created(request, checked):
+        if wanted == "create" and not form.is_faulty and _may_be_created(request, checked):
             created = _create(request, checked)
             if isinstance(created, Response):
                 return created
             place(form, created)
-    return _page(request, form, checked, text="" if form.faults else files.yaml(document))
+    return _page(request, form, checked, text="" if form.is_faulty else files.yaml(document))
 
 
-def _as_file(request: PageRequest, form: JobForm, *, several: bool) -> Response:
-    """Render the page of a job file with what the form has, as one algorithm or as the first of several."""
-    files = request.backend.job_files
-    document = document_of(form, files.read)
-    if form.faults:
-        return _page(request, form)
-    return _file_page(request, files.yaml(several_of(document) if several else document))
+def _changed(form: JobForm, wanted: str, files: JobFiles) -> JobForm | None:
+    """Return the form with more or fewer rows or definitions, where the pressed button asks for it."""
+    if change := ROWS_CHANGE.fullmatch(wanted):
+        for part in form.forms:
+            if part.prefix == (change[1] or ""):
+                part.rows = [row for number, row in enumerate(part.rows) if str(number) != change[2]]
+                part.rows += [_empty()] if change[2] is None and len(part.rows) < MOST_ROWS else []
+        return form
+    if change := DEFINITIONS_CHANGE.fullmatch(wanted):
+        kept = [part for number, part in enumerate(form.definitions) if str(number) != change[1]]
+        return form.with_definitions(kept if change[1] else [*kept, _first(files)])
+    if wanted != "definitions":
+        return None
+    try:
+        return split(form, files.read, files.yaml)
+    except InvalidSpec as error:
+        for fault in error.faults:
+            form.add("more", str(fault))
+        return form
 
 
 def _of_job(request: PageRequest, name: str, *, propose: bool) -> Response:
@@ -137,6 +147,13 @@ def _free(request: PageRequest, name: str) -> str:
             return name
 
 
+def _first(files: JobFiles) -> JobForm:
+    """Return the form that nobody has filled in."""
+    form = form_of({}, files.yaml)
+    form.rows = [_empty()] * FIRST_ROWS
+    return form
+
+
 def _empty() -> dict[str, str]:
     return {**dict.fromkeys(OF_ROW, ""), "kind": "continuous", "scaling": "Auto"}
 
@@ -152,10 +169,10 @@ def _page(
 ) -> Response:
     return request.render(
         "new_job.html",
-        422 if form.faults else 200,
+        422 if form.is_faulty else 200,
         form=form,
-        checked=None if form.faults else checked,
-        facts={} if form.faults else _facts(checked),
+        checked=None if form.is_faulty else checked,
+        facts={} if form.is_faulty else _facts(checked),
         yaml=text,
         like=like,
         remarks=remarks,
@@ -166,6 +183,7 @@ def _page(
         scalings=SCALINGS,
         kinds=KINDS,
         most_rows=MOST_ROWS,
+        most_definitions=MOST_DEFINITIONS,
         **_places(request),
     )
 
@@ -193,7 +211,7 @@ def send_file(request: PageRequest) -> Response:
         own = files.document_of(checked.request)
         if own is not None:
             return _page(request, form_of(own, files.yaml))
-        message = "can't be said in the form, which has one program and the settings of a job file. Create it here."
+        message = "can't be said in the form, which has programs and the settings of a job file. Create it here."
         return _file_page(request, text, faults=[Fault("This job", message)])
     if wanted == "create" and not checked.faults and _may_be_created(request, checked):
         created = _create(request, checked)
