@@ -155,9 +155,12 @@ class TableState:
     def head(self, column: TableColumn) -> Mapping[str, Any]:
         """Return the head of a column: its label, the link that sorts by it, and its order if the table is sorted by it."""
         now = ("descending" if self.descending else "ascending") if column == self.sort else ""
+        return self.query.head(column.name, self.label(column), now, self._order(column), right=column.numeric)
+
+    def label(self, column: TableColumn) -> str:
+        """Return what people read above a column; where the screen is narrow, beside each value."""
         labels = {"number": "No.", "objective": self.spec.metric}
-        label = labels.get(column.source, column.name if column.hyperparameter else column.source.capitalize())
-        return self.query.head(column.name, label, now, self._order(column), right=column.numeric)
+        return labels.get(column.source, column.name if column.hyperparameter else column.source.capitalize())
 
     def _order(self, column: TableColumn) -> str:
         """Return the order of a column that was not sorted before: the newest, the best or the longest first."""

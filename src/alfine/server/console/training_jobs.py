@@ -51,7 +51,7 @@ def page(request: PageRequest) -> Response:
         query=query,
         statuses=STATUSES,
         heads=[state.head(column) for column in state.shown],
-        rows=[_cells(row, state.shown, best, now) for row in rows],
+        rows=[_cells(row, state, state.shown, best, now) for row in rows],
         offered=[column for column in state.columns.values() if column.source not in ("number", "objective", "status")],
         total=total,
         everything=everything,
@@ -86,7 +86,7 @@ def short_table(
     return {
         "heads": [state.head(column) for column in shown],
         "groups": [
-            {"title": title, "link": query.link(), "rows": [_cells(row, shown, best, now) for row in rows]}
+            {"title": title, "link": query.link(), "rows": [_cells(row, state, shown, best, now) for row in rows]}
             for title, query, rows in groups
             if rows
         ],
@@ -121,14 +121,20 @@ def _example(state: TableState) -> str:
     return "duration>60"
 
 
-def _cells(row: TrainingJobRow, columns: list[TableColumn], best: str | None, now: datetime) -> Mapping[str, Any]:
+def _cells(
+    row: TrainingJobRow, state: TableState, columns: list[TableColumn], best: str | None, now: datetime
+) -> Mapping[str, Any]:
     hyperparameters = row.hyperparameters
     return {
         "name": row.name,
         "number": row.number,
         "is_best": row.name == best,
         "row": row,
-        "cells": [_cell(row, column, hyperparameters, now) for column in columns if column.source != "number"],
+        "cells": [
+            {"label": state.label(column), **_cell(row, column, hyperparameters, now)}
+            for column in columns
+            if column.source != "number"
+        ],
     }
 
 
