@@ -64,7 +64,7 @@ def test_a_tracked_job_links_to_its_runs_and_says_what_its_tracker_was_not_told(
 def test_events_tell_what_happened_the_newest_first_page_by_page(visitor, ended, sagemaker):
     newest = visitor.get(f"{ended}/history")
     job = sagemaker.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName="ended")
-    first, *_ = re.findall(r"<tr [^>]*>\s*<td>.*?</tr>", newest.body, re.DOTALL)
+    first, *_ = re.findall(r"<tr [^>]*>\s*<td[^>]*>.*?</tr>", newest.body, re.DOTALL)
     assert "the tuning job" in first
     assert "Completed" in first
     pages = [newest.text]
@@ -276,8 +276,8 @@ def test_a_figure_has_a_dot_for_each_training_job_that_leads_to_it(visitor, ende
 def test_training_jobs_are_sorted_by_their_objective(visitor, ended):
     found = {}
     for order in ("ascending", "descending"):
-        table = visitor.get(f"{ended}/training-jobs?sort=objective&order={order}").body.partition("<table>")[2]
-        found[order] = [float(each) for each in re.findall(r'<td class="right value">([\d.]+)', table)]
+        table = visitor.get(f"{ended}/training-jobs?sort=objective&order={order}").body.partition("<tbody")[2]
+        found[order] = [float(each) for each in re.findall(r'<td class="right value"[^>]*>([\d.]+)', table)]
     assert found["ascending"] == sorted(found["ascending"])
     assert found["descending"] == sorted(found["descending"], reverse=True)
     assert len(found["ascending"]) >= 4
