@@ -90,12 +90,12 @@ class JobForm:
 
     @property
     def forms(self) -> Sequence[JobForm]:
-        """The form itself, and those of its definitions."""
+        """Return the form itself, and those of its definitions."""
         return (self, *self.definitions)
 
     @property
     def is_faulty(self) -> bool:
-        """Whether anything is wrong in it."""
+        """Return whether anything is wrong in the form or in one of its definitions."""
         return any(form.faults for form in self.forms)
 
     def with_definitions(self, forms: Sequence[JobForm]) -> JobForm:
