@@ -21,6 +21,8 @@ FLAGS = [
     *("--no-default-browser-check", "--hide-scrollbars", "--remote-debugging-pipe"),
 ]
 PATIENCE_SECONDS = 30.0
+KEPT = ("Log.entryAdded", "Runtime.exceptionThrown", "Page.lifecycleEvent", "Browser.downloadProgress")
+"""The events that somebody waits for or looks at; a page's others are thousands."""
 
 
 def found() -> str | None:
@@ -48,7 +50,7 @@ class Browser:
         targets = self._call("Target.getTargets")["targetInfos"]
         page = next(each["targetId"] for each in targets if each["type"] == "page")
         self._session = self._call("Target.attachToTarget", targetId=page, flatten=True)["sessionId"]
-        for domain in ("Page", "Runtime", "Log", "Network"):
+        for domain in ("Page", "Runtime", "Log"):
             self.call(f"{domain}.enable")
         self.call("Page.setLifecycleEventsEnabled", enabled=True)
 
@@ -116,13 +118,18 @@ class Browser:
     def offline(self, offline: bool) -> None:  # noqa: FBT001
         """Cut the browser off from every network, or connect it again."""
         rates = {"latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
+        self.call("Network.enable")
         self.call("Network.emulateNetworkConditions", offline=offline, **rates)
+        if not offline:
+            self.call("Network.disable")
 
     def sized(self, width: int, height: int = 800, *, dark: bool = False) -> None:
+        """Give the window a width and a theme. Nothing moves by itself, which would cost a core."""
         phone = width < 600
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=phone)
-        scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
-        self.call("Emulation.setEmulatedMedia", features=scheme)
+        media = {"prefers-color-scheme": "dark" if dark else "light", "prefers-reduced-motion": "reduce"}
+        features = [{"name": name, "value": value} for name, value in media.items()]
+        self.call("Emulation.setEmulatedMedia", features=features)
 
     def picture(self, path: Path) -> None:
         """The whole page as a PNG."""
@@ -188,4 +195,5 @@ class Browser:
         for each in messages:
             event = json.loads(each)
             event.setdefault("method", "")
-            self.events.append(event)
+            if "id" in event or event["method"] in KEPT:
+                self.events.append(event)
