@@ -21,6 +21,7 @@ from tests.missing import missing
 from tests.server.console.browser import Browser, found
 
 NUMBERS = itertools.count(1)
+DRAWN = ("/analysis", "compare?name=wide")
 LONG_NAME = "one-that-fails-and-has-a-name-so"
 SPACE = {"x": Continuous(0, 1), "n": Integer(1, 9)}
 EPOCHS = """
@@ -203,31 +204,38 @@ def paths(served, sagemaker, script, tmp_path_factory):
     return [f"/console/{path}" for path in (*others, *(f"tuning-jobs/wide{path}" for path in of_job), *of_training_job)]
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-def test_pages_fit_their_window_and_can_be_read(browser, served, paths, axe, width):
-    """In neither theme a page or a table is wider than its window, every text stands out from what is behind it (WCAG AA: 4.5 to 1),
-    and axe-core finds no serious violation: of names, landmarks, headings, and of what the keyboard reaches.
+def test_pages_fit_their_window_and_can_be_read(browser, served, paths, axe):
+    """At no width and in no theme a page or a table is wider than its window, every text stands out from what is behind it (WCAG AA:
+    4.5 to 1), and axe-core finds no serious violation: of names, landmarks, headings, and of what the keyboard reaches.
     """
     for path in paths:
-        browser.sized(width)
-        browser.open(served.url + path)
-        if path.endswith("/analysis"):
-            until_figures_are_drawn(browser)
-        if "clone" in path:
-            browser.click("[value=definitions]")
-            browser.until("document.querySelectorAll('.algorithm').length === 2")
-        for dark in (width > 600, width < 600):
-            browser.sized(width, dark=dark)
-            assert browser.read("document.documentElement.scrollWidth") <= width, path
-            assert browser.read(SCROLLED) == [], path
-            assert browser.read(FAINT) == [], path
-        assert browser.read(UNLABELLED) == [], path
+        for width in (1280, 390):
+            browser.sized(width)
+            if width == 1280 or path.endswith(DRAWN):
+                open_whole(browser, served.url + path)
+                if axe:
+                    browser.read(f"{axe};0")  # by the debugger, since the page's policy lets no other script in
+            for dark in (width > 600, width < 600):
+                browser.sized(width, dark=dark)
+                assert browser.read("document.documentElement.scrollWidth") <= width, path
+                assert browser.read(SCROLLED) == [], path
+                assert browser.read(FAINT) == [], path
+            assert browser.read(UNLABELLED) == [], path
+            if axe:
+                assert browser.read(VIOLATIONS) == [], path
         if path == "/console/":
             assert LONG_NAME in browser.read("document.body.innerText")
-        if axe:
-            browser.read(f"{axe};0")  # by the debugger, since the page's policy lets no other script in
-            assert browser.read(VIOLATIONS) == [], path
     assert browser.complaints == []
+
+
+def open_whole(browser, url):
+    """Open a page, with its figures drawn, and in the form of a clone with a second algorithm."""
+    browser.open(url)
+    if url.endswith("/analysis"):
+        until_figures_are_drawn(browser)
+    if "clone" in url:
+        browser.click("[value=definitions]")
+        browser.until("document.querySelectorAll('.algorithm').length === 2")
 
 
 def until_figures_are_drawn(browser):
@@ -259,12 +267,11 @@ def test_pages_are_whole_without_scripts_at_each_width_in_each_theme(browser, se
     browser.open(f"{served.url}/console/tuning-jobs/wide/analysis")
     for width, dark in COMBINATIONS:
         browser.sized(width, dark=dark)
-        wanted = f"{'width=340' if width == 390 else 'width=960'}"
-        drawn = browser.until(
-            f"((image) => image.naturalWidth > 100 && image.currentSrc.includes('{wanted}') && image.currentSrc)"
-            "(document.querySelector('#best-so-far img'))"
+        theme, phone = json.dumps(dark), json.dumps(width == 390)
+        browser.until(
+            f"""(({{ naturalWidth, currentSrc }}) => naturalWidth > 100 && currentSrc.includes("theme=dark") === {theme}
+            && currentSrc.includes("width=340") === {phone})(document.querySelector("#best-so-far img"))"""
         )
-        assert ("theme=dark" in drawn, "width=340" in drawn) == (dark, width == 390)
     browser.scripts(True)
 
 
@@ -289,7 +296,10 @@ def imported(served, folder, past):
     described = {**past.spec.request, "HyperParameterTuningJobStatus": "Completed", **times}
     answers = {"job.json": described, "list.json": {"TrainingJobSummaries": listed(past)}}
     for name, answer in answers.items():
-        (folder / name).write_text(json.dumps(answer, default=str))
+        text = json.dumps(answer, default=str).replace(
+            '"job-', f'"{past.spec.name}-'
+        )  # training jobs have names of their own
+        (folder / name).write_text(text)
     served.cli("import", "aws", *(str(folder / name) for name in answers))
 
 
@@ -307,11 +317,11 @@ def test_a_replay_ends_when_its_page_is_left_or_its_tab_is_closed(browser, serve
     browser.until("document.querySelector('#results progress')?.value > 0")
     until_true(lambda: under_way(2), "both are under way")
     browser.close_tab(tab)
-    until_true(lambda: under_way(1), "that of the closed tab ends")
     browser.open(f"{served.url}/console/")
-    until_true(lambda: under_way(0), "that of the page ends")
+    until_true(lambda: under_way(0), "both have ended")
     browser.open(f"{record}0.001")
     assert browser.read("document.querySelector('#results progress').value") < 1  # it hadn't come to its end
+    browser.open("about:blank")
     assert browser.complaints == []
 
 
@@ -468,7 +478,7 @@ FAINT = """
 
 # What axe-core finds that keeps somebody out. FAINT measures the contrast, also in figures.
 VIOLATIONS = """
-axe.run(document, { resultTypes: ["violations"], rules: { "color-contrast": { enabled: false } } }).then(({ violations }) => violations
+axe.run(document, { preload: false, resultTypes: ["violations"], rules: { "color-contrast": { enabled: false } } }).then(({ violations }) => violations
   .filter((each) => ["serious", "critical"].includes(each.impact))
   .map((each) => [each.id, each.help, ...each.nodes.map((node) => node.html.slice(0, 200))]))
 """
