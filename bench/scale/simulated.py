@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 import json
 import os
 import platform
@@ -131,12 +132,16 @@ class SimulatedCluster:
 
     def __init__(self, settings: object) -> None:  # noqa: ARG002 - as the real one
         self._actors: dict[str, Actor] = {}
+        self._numbers = itertools.count()
 
     def connect(self) -> None:
         """Nothing is to be connected."""
 
     async def nodes(self) -> list[ClusterNode]:
         return []
+
+    def slot_name(self) -> str:
+        return f"slot-{next(self._numbers)}"
 
     async def create(self, name: str, shape: object, **_: Any) -> Actor:  # noqa: ARG002 - as the real one
         return self._actors.setdefault(name, Actor(len(self._actors)))
@@ -158,6 +163,9 @@ class SimulatedCluster:
 
     async def take_back(self, name: str) -> None:
         """As above."""
+
+    async def remove_abandoned_groups(self) -> None:
+        """There are none."""
 
     async def abandoned(self, known: object) -> list[Any]:  # noqa: ARG002 - as the real one
         return []
