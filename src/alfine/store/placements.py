@@ -9,10 +9,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from alfine.core.errors import Fenced, NotFound
 from alfine.store.database import Connection, Database
-from alfine.store.leases import facts_under
-from alfine.store.queries import tuning_job_row
-from alfine.store.schema import training_jobs
+from alfine.store.leases import DELETED, FENCED
+from alfine.store.schema import training_jobs, tuning_jobs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +76,28 @@ def write_nodes(connection: Connection, job: int, nodes: Mapping[int, str]) -> N
         connection.execute(_SET_NODE, {"job": job, "nr": number, "where": node})
 
 
+# Built once, so that SQLAlchemy's cache of compiled statements finds them.
+_TO_WRITE = (
+    sa.select(tuning_jobs.c.id, tuning_jobs.c.epoch)
+    .where(tuning_jobs.c.name == sa.bindparam("tuning_job_name"))
+    .with_for_update()
+)
+_OF_RUNNING = sa.update(training_jobs).where(
+    training_jobs.c.tuning_job == sa.bindparam("job"),
+    training_jobs.c.name == sa.bindparam("training_job_name"),
+    training_jobs.c.ended_at.is_(None),
+)
+_PEND = _OF_RUNNING.values(pending=sa.bindparam("to_pending"))
+_PLACE = _PEND.values(
+    {name: sa.bindparam(f"to_{name}") for name in ("attempt", "runner", "node", "slot")}
+    | {
+        "log_offset": sa.case(
+            (training_jobs.c.attempt == sa.bindparam("to_attempt"), training_jobs.c.log_offset), else_=0
+        )
+    }
+)
+
+
 class Placements:
     """Writes where training jobs run: a base of Store."""
 
@@ -94,19 +116,20 @@ class Placements:
             Fenced: Another engine has claimed the tuning job since: the training job may not start.
             NotFound: The tuning job was deleted.
         """
-        values = {key: getattr(placement, key) for key in ("attempt", "runner", "node", "slot", "pending")}
-        begun = training_jobs.c.attempt == placement.attempt
-        values["log_offset"] = sa.case((begun, training_jobs.c.log_offset), else_=0)
-        self._change_place(tuning_job, name, values, epoch)
+        values = {f"to_{key}": getattr(placement, key) for key in ("attempt", "runner", "node", "slot", "pending")}
+        self._change_place(tuning_job, name, _PLACE, values, epoch)
 
     def pend(self, tuning_job: str, name: str, reason: str | None, epoch: int | None = None) -> None:
         """Write why a training job can't be placed yet; None: it is. Other arguments and errors are those of `place`."""
-        self._change_place(tuning_job, name, {"pending": reason}, epoch)
+        self._change_place(tuning_job, name, _PEND, {"to_pending": reason}, epoch)
 
-    def _change_place(self, tuning_job: str, name: str, values: dict[str, Any], epoch: int | None) -> None:
+    def _change_place(
+        self, tuning_job: str, name: str, change: sa.Update, values: Mapping[str, Any], epoch: int | None
+    ) -> None:
         with self.database.writing() as connection:
-            job = tuning_job_row(connection, tuning_job, to_write=True).id
-            facts_under(connection, job, epoch)
-            row = (training_jobs.c.tuning_job == job) & (training_jobs.c.name == name)
-            running = row & training_jobs.c.ended_at.is_(None)
-            connection.execute(sa.update(training_jobs).where(running).values(values))
+            row = connection.execute(_TO_WRITE, {"tuning_job_name": tuning_job}).first()
+            if row is None:
+                raise NotFound(DELETED)
+            if epoch not in (None, row.epoch):
+                raise Fenced(FENCED)
+            connection.execute(change, {"job": row.id, "training_job_name": name, **values})

@@ -54,6 +54,7 @@ class _Job:
         trouble: What kept its host from going on, for the next poll.
         started_at: When it began.
         pending: Why it can't be placed yet.
+        told: What the last poll was told of that.
     """
 
     launch: Launch
@@ -65,6 +66,7 @@ class _Job:
     trouble: Exception | None = None
     started_at: datetime | None = None
     pending: str | None = None
+    told: str | None = None
 
     @property
     def ended(self) -> bool:
@@ -158,9 +160,8 @@ class RayRunner:
                 return seen.observation
             if job.offset != offset or job.held is not None:
                 self._go_on(job, offset, counts)
-            return Observation(
-                started_at=job.started_at, offset=offset, pending=job.pending or self._unreachable or None
-            )
+            job.told = job.pending or self._unreachable or None
+            return Observation(started_at=job.started_at, offset=offset, pending=job.told)
 
     def stop(self, launch: Launch) -> None:
         """See `Runner.stop`."""
@@ -336,5 +337,5 @@ class RayRunner:
             elif job is not None:
                 self._jobs.pop(chosen.key, None)  # whoever has the tuning job now starts it
             self._tell(MayStart(chosen.key, recorded))
-        if job is not None:
+        if job is not None and not (recorded and job.told is None):  # nobody waits to hear that it has a place
             self._news(chosen.key[0], chosen.key[1])
