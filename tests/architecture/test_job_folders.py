@@ -114,6 +114,10 @@ OTHER_FILES = {
         ".open mkdir os.scandir os.walk",
         "reads the user's code and data; makes the training job's folder itself",
     ),
+    "runners.node_cache": (
+        ".open glob mkdir os.walk shutil.rmtree touch unlink",
+        "objects, and the inputs that alfine has made of them; walks and removes without following a link",
+    ),
     "runners.launcher.beneath": (
         "open os.chmod os.mkdir os.open os.readlink os.rename os.replace os.rmdir os.scandir os.symlink os.unlink",
         "the way by which all others go: each call has a descriptor",

@@ -2,9 +2,11 @@
 
 import io
 import json
+import os
 import subprocess
 import sys
 import tarfile
+from functools import partial
 
 import boto3
 import pytest
@@ -15,11 +17,17 @@ from click.testing import CliRunner
 from alfine.cli import main
 from alfine.core.errors import InvalidSpec
 from alfine.jobs.home import Home
+from alfine.programs.data.buckets.home_buckets import node_buckets
+from alfine.programs.data.node_inputs import fetch_inputs
+from alfine.runners.launch import InputChannel, Launch
+from alfine.runners.node import Node
+from alfine.runners.node_cache import CacheLimits
 from alfine.runners.storage import remote_buckets
 from alfine.runners.storage.locations import BucketsUnreachable
 from alfine.runners.storage.remote_buckets import RemoteBuckets
 from alfine.store.config import S3
 from tests.aws.conftest import SCRIPT, Served, until
+from tests.cli.conftest import until as wait_until
 
 TRAIN = f"{SCRIPT}\nimport os, pathlib\nprint('saw', sorted(os.listdir(os.environ['SM_CHANNEL_TRAIN'])))\npathlib.Path(os.environ['SM_MODEL_DIR'], 'w').write_text('w')\n"
 
@@ -279,3 +287,48 @@ def test_an_endpoint_that_is_no_url_is_refused_when_the_home_opens(tmp_path):
     (tmp_path / "alfine.toml").write_text('[s3]\nendpoint = "minio:9000"\n')
     with pytest.raises(InvalidSpec, match=r"\[s3\] endpoint: 'minio:9000' isn't an URL"):
         Home(tmp_path)
+
+
+def test_a_node_removes_what_it_has_fetched_and_no_training_job_uses(remote, tmp_path):
+    """The oldest first, beyond the size or the age that is allowed; here nothing is."""
+    root = tmp_path / "node"
+    buckets = node_buckets(str(root), S3(endpoint=remote.url))
+    inputs = partial(fetch_inputs, max_decompressed_bytes=1 << 20)
+    script = 'cat "$SM_CHANNEL_TRAIN"/*; while [ ! -e "$GO" ]; do sleep 0.01; done; cat "$SM_CHANNEL_TRAIN"/*'
+
+    def started(tuning_job, limits, data):
+        node = Node(root, buckets, inputs=inputs, limits=limits)  # a slot of its own, which looks at once
+        launch = Launch(
+            tuning_job=tuning_job,
+            name=f"{tuning_job}-1",
+            command=("/bin/sh", "-c", script, "job"),
+            channels=(InputChannel(name="train", uri=data),),
+            environment={"GO": str(tmp_path / tuning_job)},
+        )
+        node.start(launch)
+        wait_until(lambda: node.log(launch, 0, 100).data, "it has begun")
+        return node, launch
+
+    def ended(node, launch):
+        (tmp_path / launch.tuning_job).touch()
+        wait_until(lambda: (seen := node.poll(launch, 0)) is not None and seen.exit is not None, "it has ended")
+        node.close()
+        return node.log(launch, 0, 100).data.decode()
+
+    def kept():
+        objects = [path for path in (root / ".buckets").rglob("*") if path.is_file() and path.name != ".lock"]
+        return sorted(folder.parent.name for folder in root.glob("*/.inputs")), len(objects)
+
+    nothing = CacheLimits(most_bytes=0)
+    first = started("first", nothing, "s3://real/data/")
+    assert kept() == (["first"], 2), "a running training job uses them"
+    second = started("second", nothing, "s3://real/data/a")
+    assert kept() == (["first", "second"], 2)
+    assert ended(*first) == 2 * "a.csvb.csv"
+    third = started("third", nothing, "s3://real/data/a")
+    wait_until(lambda: kept() == (["second", "third"], 1), "what only the first had used is removed")
+    assert [ended(*each) for each in (second, third)] == [2 * "a.csv"] * 2
+    os.utime(root / "second/.inputs-used", (0, 0))
+    fourth = started("fourth", CacheLimits(most_seconds=86400.0), "s3://real/data/b")
+    wait_until(lambda: kept() == (["fourth", "third"], 2), "what is too old is removed")
+    assert ended(*fourth) == 2 * "b.csv"

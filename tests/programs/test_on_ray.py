@@ -4,6 +4,7 @@ import hashlib
 import io
 import tarfile
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +17,7 @@ from alfine.programs.data.buckets.local_buckets import LocalBuckets
 from alfine.programs.machine import Machine
 from alfine.programs.program import program_for
 from alfine.runners.launch import InputChannel, Source
+from alfine.runners.node_cache import CacheLimits
 from alfine.store.config import Running
 from alfine.store.ray_settings import Ray
 
@@ -97,3 +99,14 @@ def test_what_such_nodes_cannot_see_is_refused_with_what_is_needed(tmp_path, buc
     assert all(unseen in message for message in faults.values())
     with pytest.raises(InvalidSpec, match="each node needs a folder of its own"):
         Ray(address=ADDRESS, shared_home=False)
+
+
+def test_the_limits_of_what_nodes_keep_are_checked_and_only_for_nodes_that_fetch():
+    assert (APART.cluster(Path()).limits, SHARED.cluster(Path()).limits) == (
+        CacheLimits(most_bytes=100 * 10**9, most_seconds=30 * 86400.0),
+        CacheLimits(),
+    )
+    assert Ray(folder="/jobs", shared_home=False, cache_size="", cache_age="").cluster(Path()).limits == CacheLimits()
+    for words, message in ({"cache_size": "much"}, "is no size"), ({"cache_age": "30"}, "is no"):
+        with pytest.raises(InvalidSpec, match=rf"\[ray\] {next(iter(words))}: .*{message}"):
+            Ray(**words)

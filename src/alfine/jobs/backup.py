@@ -35,9 +35,9 @@ from alfine.jobs.backup_archive import (
 from alfine.jobs.home import is_home
 from alfine.programs.data.buckets.key_names import OURS, decoded
 from alfine.programs.data.buckets.object_paths import metadata_file
-from alfine.programs.data.request_files import INPUTS
 from alfine.runners.launcher import CONTROL, EXIT, LOG, PROCESS, Beneath
 from alfine.runners.launcher.walk import WalkedEntry, walk
+from alfine.runners.node_cache import INPUTS
 from alfine.store import queries
 from alfine.store.access_keys import FOLDER as KEYS
 from alfine.store.config import FILE as SETTINGS

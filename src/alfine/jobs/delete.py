@@ -7,8 +7,8 @@ from pathlib import Path
 
 from alfine.core.errors import AlfineError, InUse, NotTerminal
 from alfine.core.facts import is_terminal
-from alfine.programs.data.request_files import INPUTS
 from alfine.runners.job_folder import remove_job_folder
+from alfine.runners.node_cache import INPUTS
 from alfine.store import queries
 from alfine.store.store import Store
 

@@ -18,7 +18,7 @@ from alfine.programs.apart import RAY, apart_faults, is_apart, remote_channels, 
 from alfine.programs.choose_ray import cluster_faults
 from alfine.programs.choose_runner import installs_requirements, named_runner, runner_for
 from alfine.programs.data.channels import channels
-from alfine.programs.data.request_files import INPUTS, RequestFiles
+from alfine.programs.data.request_files import RequestFiles
 from alfine.programs.find_program import STATIC, FoundProgram, find_program, missing_program_faults, name_faults
 from alfine.programs.gpu_request import gpu_faults, gpus_for
 from alfine.programs.hyperparameter_text import unquoted
@@ -28,6 +28,7 @@ from alfine.runners.executor import LocalChannel
 from alfine.runners.job_folder import remove_job_folder
 from alfine.runners.launch import GRACE_SECONDS, MAX_LOG_BYTES, InputChannel, Launch, Source
 from alfine.runners.local_launch import PACKAGE, portable_channel, portable_source, uri_of
+from alfine.runners.node_cache import INPUTS
 from alfine.runners.storage.artifacts import log_copy, output_base, refusal
 
 PARSED = "parsed"

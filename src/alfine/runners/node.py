@@ -16,6 +16,7 @@ from pathlib import Path
 from alfine.runners.executor import Executor
 from alfine.runners.host import Host
 from alfine.runners.launch import Launch
+from alfine.runners.node_cache import ANY, CacheLimits
 from alfine.runners.node_fetches import FETCHES, Fetches, Inputs, names_objects, without_inputs
 from alfine.runners.process import ProcessRunner
 from alfine.runners.protocol import NO_COUNTS, LogPiece, Observation, Point
@@ -73,6 +74,7 @@ class Node:
         root: The folder for its training jobs.
         buckets: Where s3:// URIs lead. None: nowhere, so that nothing is stored.
         inputs: Fetches code and data that a launch names at s3:// URIs. None: such a launch can't be started.
+        limits: The limits of what is kept of fetched code and data.
         executors: Makes the executors, by name, from what they are to call for news; None stands for those of alfine.
     """
 
@@ -82,6 +84,7 @@ class Node:
         buckets: Buckets | None = None,
         *,
         inputs: Inputs | None = None,
+        limits: CacheLimits = ANY,
         executors: Mapping[str, Callable[[Callable[[str, str], None]], Executor]] | None = None,
     ) -> None:
         self.root = Path(root)
@@ -89,7 +92,7 @@ class Node:
         self._began_at = -BEGINNING_SECONDS
         self._executors = executors or _executors(self.root)
         self._hosts: dict[str, Host] = {}
-        self._fetches = Fetches(inputs, self.root, buckets, self._ring)
+        self._fetches = Fetches(inputs, self.root, buckets, self._ring, limits)
         self._mutex = threading.Lock()
         self._rung = threading.Event()
         self._told_points_at = 0.0

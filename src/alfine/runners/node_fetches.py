@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from alfine.runners.launch import Launch
+from alfine.runners.node_cache import CacheLimits, NodeCache
 from alfine.runners.storage.locations import S3_URI, Buckets
 
 Inputs = Callable[[Launch, Path, Buckets | None], Launch]
@@ -39,12 +40,19 @@ class Fetches:
         root: The folder for training jobs.
         buckets: Where s3:// URIs lead.
         news: Called when a training job was started, or can't be.
+        limits: The limits of what is kept.
     """
 
     def __init__(
-        self, inputs: Inputs | None, root: Path, buckets: Buckets | None, news: Callable[[str, str], None]
+        self,
+        inputs: Inputs | None,
+        root: Path,
+        buckets: Buckets | None,
+        news: Callable[[str, str], None],
+        limits: CacheLimits,
     ) -> None:
         self._inputs, self._root, self._buckets, self._news = inputs, root, buckets, news
+        self._cache = NodeCache(root, limits)
         self._running: dict[tuple[str, str], threading.Thread] = {}
         self._troubles: dict[tuple[str, str], Exception] = {}
         self._mutex = threading.Lock()
@@ -79,7 +87,9 @@ class Fetches:
     def _fetch(self, inputs: Inputs, launch: Launch, start: Callable[[Launch], None]) -> None:
         trouble: Exception | None = None
         try:
-            start(inputs(launch, self._root, self._buckets))
+            with self._cache.using(launch.tuning_job):
+                start(inputs(launch, self._root, self._buckets))
+            self._cache.sweep_if_due()
         except Exception as error:  # noqa: BLE001 - whoever asks for the training job is told, and starts it again
             trouble = error
         with self._mutex:

@@ -12,9 +12,11 @@ from typing import Any
 
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.wording import number
+from alfine.runners.node_cache import ANY, CacheLimits
 from alfine.runners.on_ray.messages import ClusterSettings
 from alfine.runners.on_ray.shapes import LOCAL, Shape
 from alfine.store.home_files import JOBS
+from alfine.store.quantities import bytes_of, span_of
 
 UNITS = {"": 1} | {
     f"{prefix}{ending}": base**power
@@ -44,6 +46,8 @@ class Ray:
         pending_seconds: How long a training job may wait for its resources before it fails.
         leash_seconds: A training job is taken for lost when nobody could ask its node for this time; the node ends it then, too.
         keep_seconds: How long a slot without a training job keeps its resources, unless KeepAlivePeriodInSeconds says otherwise.
+        cache_size: The size, such as "100 GB", that a node keeps of fetched code and data for later training jobs; "": any.
+        cache_age: The age, such as "30d", up to which it keeps what wasn't used; "": any.
         instances: The resources of an instance, by instance type: cpus, gpus, memory, resources.
 
     Raises:
@@ -57,6 +61,8 @@ class Ray:
     pending_seconds: float = 86400.0
     leash_seconds: float = 600.0
     keep_seconds: float = 60.0
+    cache_size: str = "100 GB"
+    cache_age: str = "30d"
     instances: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -72,6 +78,10 @@ class Ray:
         if not self.shared_home and not self.folder:
             message = "is empty, but with shared_home = false each node needs a folder of its own for training jobs."
             faults.append(Fault("[ray] folder", message))
+        try:
+            _ = self.limits
+        except InvalidSpec as error:
+            faults += error.faults
         for name, table in self.instances.items():
             faults += _instance_faults(table, f'[ray.instances."{name}"]')
         if faults:
@@ -81,6 +91,14 @@ class Ray:
     def shapes(self) -> dict[str, Shape]:
         """The resources of each instance type, with «local»: one CPU, unless the settings say otherwise."""
         return {LOCAL: Shape(), **{name: _shape(table) for name, table in self.instances.items()}}
+
+    @cached_property
+    def limits(self) -> CacheLimits:
+        """The limits of what a node keeps of fetched code and data."""
+        return CacheLimits(
+            most_bytes=bytes_of(self.cache_size, "[ray] cache_size") if self.cache_size else None,
+            most_seconds=span_of(self.cache_age, "[ray] cache_age").total_seconds() if self.cache_age else None,
+        )
 
     def cluster(self, home: Path) -> ClusterSettings:
         """Return what the process that talks to Ray needs to know.
@@ -94,6 +112,7 @@ class Ray:
             folder=self.folder or str(home.absolute() / JOBS),
             pending_seconds=self.pending_seconds,
             keep_seconds=self.keep_seconds,
+            limits=ANY if self.shared_home else self.limits,
         )
 
 

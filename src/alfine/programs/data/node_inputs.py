@@ -10,10 +10,11 @@ from alfine.core.channels import Channel
 from alfine.core.errors import InvalidSpec
 from alfine.programs.data.archives import is_archive, sha256_of, unpacked
 from alfine.programs.data.channels import channel_paths
-from alfine.programs.data.request_files import INPUTS, RequestFiles, Unreadable, sentence
+from alfine.programs.data.request_files import RequestFiles, Unreadable, sentence
 from alfine.runners.executor import LocalChannel
 from alfine.runners.launch import ChannelTerms, InputChannel, Launch, Source, terms_of
 from alfine.runners.local_launch import portable_channel, uri_of
+from alfine.runners.node_cache import INPUTS
 from alfine.runners.storage.locations import S3_URI, Buckets, may_pass
 
 UNREADABLE = (Unreadable, InvalidSpec, OSError, EOFError, zlib.error)

@@ -31,9 +31,6 @@ from alfine.runners.storage.locations import (
 )
 from alfine.store.config import Running
 
-INPUTS = ".inputs"
-"""The folder of a tuning job in which its unpacked code and the folders of links are."""
-
 MAX_MANIFEST_BYTES = 64 << 20
 """Bytes of a manifest file."""
 

@@ -207,6 +207,7 @@ class Cluster:
                 home=self._home,
                 buckets=settings.buckets,
                 inputs=settings.inputs,
+                limits=settings.limits,
             )
         )
 

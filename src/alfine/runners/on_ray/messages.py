@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
+from alfine.runners.node_cache import ANY, CacheLimits
 from alfine.runners.node_fetches import Inputs
 from alfine.runners.on_ray.shapes import Shape
 from alfine.runners.protocol import Launch, LogPiece, Observation
@@ -36,6 +37,7 @@ class ClusterSettings:
         keep_seconds: How long a slot without a training job is kept.
         buckets: Makes the buckets to which s3:// URIs lead on a node; it is pickled. None: there are none.
         inputs: Fetches there what a launch names at s3:// URIs: see `Node`.
+        limits: See `Node`.
     """
 
     address: str
@@ -45,6 +47,7 @@ class ClusterSettings:
     keep_seconds: float = 60.0
     buckets: Callable[[], Buckets] | None = None
     inputs: Inputs | None = None
+    limits: CacheLimits = ANY
 
 
 # -- from alfine to the bridge ---------------------------------------------------------------------------------------

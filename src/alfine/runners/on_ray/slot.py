@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 from alfine._version import __version__
 from alfine.runners.node import Asked, Node
+from alfine.runners.node_cache import ANY, CacheLimits
 from alfine.runners.node_fetches import Inputs
 from alfine.runners.on_ray.shapes import Shape
 from alfine.runners.protocol import Launch, LogPiece, Observation
@@ -82,6 +83,7 @@ class SlotTerms:
         home: Identifies what its training jobs share: the folder, the buckets, the version of alfine.
         buckets: Makes the buckets to which s3:// URIs lead. None: there are none.
         inputs: Fetches what a launch names there: see `Node`.
+        limits: See `Node`.
     """
 
     folder: str
@@ -90,6 +92,7 @@ class SlotTerms:
     home: str = ""
     buckets: Callable[[], Buckets] | None = None
     inputs: Inputs | None = None
+    limits: CacheLimits = ANY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +125,8 @@ class Slot:
         root = Path(os.path.expandvars(terms.folder)).expanduser()
         root.mkdir(parents=True, exist_ok=True)
         self._folder = str(root)
-        self._node = Node(root, None if terms.buckets is None else terms.buckets(), inputs=terms.inputs)
+        buckets = None if terms.buckets is None else terms.buckets()
+        self._node = Node(root, buckets, inputs=terms.inputs, limits=terms.limits)
         self._terms, self._owner = replace(terms, buckets=None, inputs=None), ""
         self._runs: tuple[str, str] | None = None  # its training job, until its end is known
         self._leash: float | None = 0.0  # that of its training job

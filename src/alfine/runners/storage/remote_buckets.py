@@ -13,6 +13,7 @@ import logging
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -99,6 +100,9 @@ class RemoteBuckets:
         path = self._place(stored)
         with _alone(path.parent):  # several training jobs want the same one: the first downloads it
             if path.exists():
+                os.utime(
+                    path, ns=(time.time_ns(), path.stat().st_mtime_ns)
+                )  # it was used; its content is as old as it was
                 return path
             try:
                 self._asked(stored.uri, lambda: self._download(stored, path))

@@ -7,16 +7,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from alfine.runners.node_cache import BUCKETS
 from alfine.runners.storage.locations import Stored
 from alfine.store.config import S3
 
 if TYPE_CHECKING:
     from alfine.programs.data.buckets.local_buckets import LocalBuckets
     from alfine.runners.storage.remote_buckets import RemoteBuckets
-
-
-NODE_FOLDER = ".buckets"
-"""The folder among those of tuning jobs in which a node keeps objects that it has downloaded."""
 
 
 def node_buckets(folder: str, settings: S3) -> HomeBuckets:
@@ -26,7 +23,7 @@ def node_buckets(folder: str, settings: S3) -> HomeBuckets:
         folder: The folder of the node's training jobs. Variables in it are those of the node.
         settings: The service.
     """
-    return HomeBuckets(Path(os.path.expandvars(folder)).expanduser() / NODE_FOLDER, settings)
+    return HomeBuckets(Path(os.path.expandvars(folder)).expanduser() / BUCKETS, settings)
 
 
 class HomeBuckets:
