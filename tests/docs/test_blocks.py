@@ -62,6 +62,7 @@ def programs():
 
 
 PRINTED = {
+    "README.md": r"training jobs",
     "examples/replay.py": r"ConvergenceDetected: \d+ training jobs",
     "examples/ask_tell.py": r"Best: training job \d+, rmse 5\d\.",
     "examples/sklearn_search.py": r"candidates: .+\nBest: .+ accuracy 0\.9\d+",
@@ -70,7 +71,7 @@ PRINTED = {
     "examples/xgboost_callback.py": r"\d+ of \d+ training jobs were stopped early",
     WHEN_TO_STOP: r"(?s)^\(a\) \w+.+^\(b\) \w+.+^\(c\) \w+",
 }
-"""What programs in examples/ print."""
+"""What the README's program and those in examples/ print."""
 
 FEWER = {
     "max_training_jobs=200": "max_training_jobs=12",
@@ -95,7 +96,7 @@ def with_fewer(program):
 def test_the_python_blocks_of_each_page_run_and_so_do_the_examples(tmp_path):
     for name in ("sklearn", "optuna", "xgboost"):
         package(name)
-    texts = programs() | {name: (ROOT / name).read_text() for name in PRINTED}
+    texts = {name: (ROOT / name).read_text() for name in PRINTED} | programs()
     assert len(texts) > 10 + len(PRINTED)
     fewer = {name: with_fewer(program) for name, program in texts.items()}
     printed = run_programs(fewer, tmp_path, {WHEN_TO_STOP: ["--max-training-jobs", "3"]})
