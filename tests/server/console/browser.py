@@ -92,7 +92,11 @@ class Browser:
                 return False
             return bool(value[0])
 
-        self._until(looked, script)
+        try:
+            self._until(looked, script)
+        except AssertionError as late:
+            shown = self.read("`${location.href} shows: ${document.body?.innerText}`")
+            raise AssertionError(f"{late}\n{shown}") from late
         return value[0]
 
     def click(self, selector: str) -> None:
