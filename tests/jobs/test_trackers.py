@@ -70,7 +70,6 @@ def known(monkeypatch):
     own = {kind.__name__.lower(): f"{__name__}:{kind.__name__}" for kind in (Keeps, Raises, Hangs)}
     monkeypatch.setattr(trackers, "TRACKERS", {**trackers.TRACKERS, **own, "absent": f"{__name__}:Absent"})
     monkeypatch.setattr(tracking, "TRACKERS", trackers.TRACKERS)
-    monkeypatch.setattr(tracking, "FINISH_SECONDS", 0.2)
     monkeypatch.setattr(follower, "LOOK_SECONDS", 0.02)
 
 
@@ -155,7 +154,8 @@ def test_a_fault_of_the_database_is_logged_and_the_tracker_is_told_once_it_is_ov
     assert {row["name"] for row in rows(tmp_path)} >= {one.name for one in job.training_jobs}
 
 
-def test_one_that_hangs_holds_up_nothing(tmp_path, caplog):
+def test_one_that_hangs_holds_up_nothing(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(tracking, "FINISH_SECONDS", 0.2)
     job = tune(tmp_path, track="hangs")
     assert (job.status, len(job.training_jobs)) == ("Completed", 4)
     assert "hangs hasn't taken everything within 0.2 s: alfine track job tells it the rest" in caplog.text

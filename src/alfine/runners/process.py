@@ -121,8 +121,8 @@ class ProcessRunner:
                 self._watch_for(folder, has_begun=process is not None)
             else:
                 record = self._end_unseen(folder)
-                if record is None:
-                    return None
+                if record is None:  # its launcher may just have given it back, and have it wait
+                    return LocalObservation(offset=offset) if self._is_asked_for(folder) else None
                 # It may have begun and ended since process.json was read.
                 process = launcher.read_json(launcher.control_path(folder, launcher.PROCESS))
         return self._observe(launch, offset, process or {}, record)

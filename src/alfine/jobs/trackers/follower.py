@@ -125,7 +125,7 @@ class TrackerFollower:
     def _say_that_it_hangs(self, waited: str) -> None:
         rest = f"alfine track {self._only} tells it the rest" if self._only else "the next server tells it the rest"
         log.warning("%s hasn't taken everything within %s: %s", self.tracker, waited, rest)
-        for job in [*self._claimed]:
+        for job in self._claimed.keys() - self._pauses.keys():  # of the others it is known what the tracker raised
             self._cursors.fail(job, self._engine, f"It hasn't answered for {waited}.", self._clock())
 
     # -- looking -------------------------------------------------------------------------------------------------
