@@ -86,6 +86,11 @@ class House:
         return cls("alfine", _modules(clone / "src" / "alfine"), _layers(clone / "pyproject.toml"))
 
     @classmethod
+    def floors(cls, clone: Path) -> dict[str, int]:
+        """Return the floor of each room of a clone, without reading its modules."""
+        return cls("alfine", {}, _layers(clone / "pyproject.toml")).floor
+
+    @classmethod
     def installed(cls, name: str) -> House:
         """Read an installed package."""
         found = importlib.util.find_spec(name)

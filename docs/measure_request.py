@@ -138,7 +138,7 @@ def traced(folder: Path) -> tuple[int, list[str]]:
 
 
 def main() -> int:
-    floor = House.of(ROOT).floor
+    floor = House.floors(ROOT)
     with tempfile.TemporaryDirectory() as folder:
         status, rooms = traced(Path(folder))
     if status != 200:
