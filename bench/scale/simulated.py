@@ -75,7 +75,7 @@ class Actor:
         self._began: datetime | None = None
         self._begun = 0.0
         self._stopped = asyncio.Event()
-        for name in ("facts", "start", "stop", "news", "leave", "vacancy"):
+        for name in ("facts", "begin", "stop", "news", "leave", "vacancy"):
             setattr(self, name, Method(getattr(self, f"_{name}")))
 
     async def _facts(self) -> SlotFacts:
@@ -91,9 +91,10 @@ class Actor:
             gpus="",
         )
 
-    async def _start(self, launch: Launch) -> None:  # noqa: ARG002 - as the real one
+    async def _begin(self, launch: Launch, offset: int, counts: Mapping[str, int], wait: float) -> Observation | None:
         self._begun, self._began = time.monotonic(), datetime.now(UTC)
         self._stopped.clear()
+        return await self._news(launch, offset, counts, wait, has_begun=False)
 
     async def _stop(self, launch: Launch) -> None:  # noqa: ARG002 - as the real one
         self._stopped.set()

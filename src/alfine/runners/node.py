@@ -6,6 +6,7 @@ crash, on the same machine with the same folder, finds every training job that a
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -24,6 +25,9 @@ from alfine.runners.storage.locations import Buckets
 
 POINTS_SECONDS = 0.5
 """Time between two answers of `Node.news` that have nothing but new points: at most twice a second."""
+
+GATHER_SECONDS = 0.02
+"""How long the beginning of a training job is held back, for a short one to tell its beginning, its values and its end at once."""
 
 LOOK_SECONDS = 1.0
 """Time between two looks at training jobs of which nobody tells news: those that an earlier process started."""
@@ -133,22 +137,24 @@ class Node:
             asked: The training jobs, with what the asker knows.
             wait: Seconds after which it returns with nothing new.
         """
-        until = time.monotonic() + wait
+        until, soon = time.monotonic() + wait, math.inf
         followed = [_Followed(question) for question in asked]
         while True:
             self._rung.clear()
             urgent = [each.look(self) for each in followed]
             answers = [each.answer for each in followed if each.answer is not None]
             now = time.monotonic()
+            if any(each.has_only_begun for each in followed):
+                soon = min(soon, now + GATHER_SECONDS)
             points_at = self._told_points_at + POINTS_SECONDS
-            if answers and (any(urgent) or now >= min(points_at, until)):
+            if answers and (any(urgent) or now >= min(points_at if math.isinf(soon) else soon, until)):
                 self._told_points_at = now
                 return answers
             if now >= until:
                 last = [each.answer or each.moved for each in followed]
                 return [answer for answer in last if answer is not None]
             look = FIRST_LOOK_SECONDS if now < self._began_at + BEGINNING_SECONDS else LOOK_SECONDS
-            self._rung.wait(min(look, until - now, *([points_at - now] if answers else [])))
+            self._rung.wait(min(look, until - now, *([min(points_at, soon) - now] if answers else [])))
 
     def _host(self, launch: Launch) -> Host:
         with self._mutex:
@@ -174,6 +180,7 @@ class _Followed:
         self._points: list[Point] = []
         self.answer: NodeNews | None = None
         self.moved: NodeNews | None = None
+        self.has_only_begun = False
 
     def look(self, node: Node) -> bool:
         """Look at it, and return whether there is more to tell than points."""
@@ -193,7 +200,8 @@ class _Followed:
         begun = seen.started_at is not None and not self._started
         if self._points or begun or seen.exit is not None or (moved and self.answer):
             self.answer = NodeNews(name=self._launch.name, observation=replace(seen, points=tuple(self._points)))
-        return begun or seen.exit is not None
+        self.has_only_begun = begun and not self._points and seen.exit is None
+        return (begun and not self.has_only_begun) or seen.exit is not None
 
 
 def _executors(root: Path) -> Mapping[str, Callable[[Callable[[str, str], None]], Executor]]:

@@ -192,6 +192,7 @@ class Cluster:
             max_restarts=0,
             max_task_retries=0,
             max_concurrency=THREADS,
+            enable_task_events=False,  # Ray's head would keep a record of each call
             num_cpus=shape.cpus,
             num_gpus=shape.gpus,
             memory=shape.memory or None,

@@ -40,6 +40,9 @@ WAIT_SECONDS = 10.0
 WAIT_OF_LEASH = 0.25
 """The same as a share of the leash: while a slot waits, its node takes alfine to be there, although it may have gone."""
 
+BEGIN_SECONDS = 1.0
+"""The same for the call that starts a training job."""
+
 LATE_SECONDS = 10.0
 """How much later than it should a slot may answer before it is asked anew: on a node that has just died it never does."""
 
@@ -90,6 +93,7 @@ class Followed:
         self._recorded: asyncio.Future[bool] | None = None
         self._stops: asyncio.Task[None] | None = None
         self._began: datetime | None = None
+        self._first: tuple[int, Observation | None] | None = None
         self._why = ""
         self.slot: HeldSlot | None = None
         self._task = asyncio.create_task(self._run())
@@ -194,7 +198,9 @@ class Followed:
             try:
                 if self._stop_launch is not None:
                     await self._cluster.call(slot.actor.stop.remote(without_secrets(self._stop_launch)))
-                await self._cluster.call(slot.actor.start.remote(self.launch))
+                asked, counts = self._offset, dict(self._counts)
+                call = slot.actor.begin.remote(self.launch, asked, counts, BEGIN_SECONDS)
+                self._first = asked, await self._cluster.call(call)
             except NoAnswer:
                 await asyncio.sleep(PAUSE_SECONDS)
             except (SlotDied, Busy):  # or another server's training job was quicker
@@ -213,16 +219,8 @@ class Followed:
             self.slot = slot
             if self._stop_launch is not None and self._stops is None:
                 self._stops = asyncio.create_task(self._keep_stopping())
-            asked = self._offset
             try:
-                call = slot.actor.news.remote(
-                    without_secrets(self.launch),
-                    asked,
-                    dict(self._counts),
-                    self._wait,
-                    has_begun=self._began is not None,
-                )
-                seen: Observation | None = await self._cluster.call(call, self._wait + LATE_SECONDS)
+                asked, seen = await self._news(slot)
             except NoAnswer:
                 await asyncio.sleep(PAUSE_SECONDS)
                 continue
@@ -250,6 +248,17 @@ class Followed:
                 return
             self._began = seen.started_at
             await self._more.wait()
+
+    async def _news(self, slot: HeldSlot) -> tuple[int, Observation | None]:
+        """Return news of it, after the offset from which they were asked for: those that its start has brought come first."""
+        first, self._first = self._first, None
+        if first is not None:
+            return first
+        asked = self._offset
+        call = slot.actor.news.remote(
+            without_secrets(self.launch), asked, dict(self._counts), self._wait, has_begun=self._began is not None
+        )
+        return asked, await self._cluster.call(call, self._wait + LATE_SECONDS)
 
     def _is_new(self, seen: Observation, asked: int) -> bool:
         return bool(seen.points) or seen.offset != asked or seen.exit is not None or seen.started_at != self._began
