@@ -411,6 +411,7 @@ def test_a_command_has_a_field_and_several_algorithms_a_section_each(visitor, sa
         assert said in html.unescape(re.search(rf'id="fault-d1-{at}">(.*?)</small>', faulty.body)[1])
         assert f'href="#at-d1-{at}"' in faulty.body
         assert f'id="at-d1-{at}"' in faulty.body
+    assert 'id="fault-d1-definition"' in press(two, "check", {"d1-definition": "no name"}).body
     checked = press(two, "check", {"d1-definition": "other"})
     assert "The job can be created" in checked.text
     assert press(checked, "create").url == "/console/tuning-jobs/by-command"

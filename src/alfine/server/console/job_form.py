@@ -280,10 +280,14 @@ def _text(value: Any) -> str:
 def place(form: JobForm, faults: Sequence[Fault]) -> None:
     """Put the faults of a form's job file beside the fields that they concern."""
     for part in form.definitions:
-        inside = f"definitions.{part.value(DEFINITION)}."
+        name = part.value(DEFINITION)
+        inside = f"definitions.{name}."
         own = [fault for fault in faults if fault.path.startswith(inside)]
+        of_name = [fault for fault in faults if fault.path == "definitions" and fault.message.startswith(repr(name))]
         _place(part, [Fault(fault.path.removeprefix(inside), fault.message) for fault in own])
-        faults = [fault for fault in faults if fault not in own]
+        for fault in of_name:
+            part.add(DEFINITION, fault.message)
+        faults = [fault for fault in faults if fault not in (*own, *of_name)]
     _place(form, faults)
 
 
