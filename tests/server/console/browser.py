@@ -11,6 +11,7 @@ import select
 import shutil
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,10 @@ FLAGS = [
     *("--no-default-browser-check", "--hide-scrollbars", "--remote-debugging-pipe"),
 ]
 PATIENCE_SECONDS = 30.0
-KEPT = ("Log.entryAdded", "Runtime.exceptionThrown", "Page.lifecycleEvent", "Browser.downloadProgress")
+KEPT = (
+    *("Browser.downloadProgress", "Fetch.requestPaused", "Log.entryAdded", "Page.lifecycleEvent"),
+    "Runtime.exceptionThrown",
+)
 """The events that somebody waits for or looks at; a page's others are thousands."""
 
 
@@ -126,6 +130,17 @@ class Browser:
         self.call("Network.emulateNetworkConditions", offline=offline, **rates)
         if not offline:
             self.call("Network.disable")
+
+    def lose(self, url: str, number: int, meanwhile: Callable[[], object]) -> None:
+        """Let the next requests for a URL fail; the first one waits until `meanwhile` is done."""
+        self.call("Fetch.enable", patterns=[{"urlPattern": url}])
+        for _ in range(number):
+            self.until_event("Fetch.requestPaused")
+            paused = next(event for event in self.events if event["method"] == "Fetch.requestPaused")
+            self.events.remove(paused)
+            meanwhile()
+            self.call("Fetch.failRequest", requestId=paused["params"]["requestId"], errorReason="ConnectionReset")
+        self.call("Fetch.disable")
 
     def sized(self, width: int, height: int = 800, *, dark: bool = False) -> None:
         """Give the window a width and a theme. Nothing moves by itself, which would cost a core."""

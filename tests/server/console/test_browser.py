@@ -71,7 +71,8 @@ def held(served, sagemaker, tmp_path):
     until(sagemaker, name)
 
 
-def test_a_page_follows_its_job_to_the_end_without_a_reload_by_hand(browser, served, held):
+def test_a_page_follows_its_job_to_the_end_without_a_reload_by_hand(browser, served, sagemaker, held):
+    """Also if the last requests for what has changed are lost."""
     name, go = held
     browser.sized(1280)
     browser.open(f"{served.url}/console/tuning-jobs/{name}")
@@ -79,6 +80,7 @@ def test_a_page_follows_its_job_to_the_end_without_a_reload_by_hand(browser, ser
     browser.until("!document.querySelector('#live').hidden")
     assert browser.read("document.querySelectorAll('.figure').length") == 0
     go.touch()
+    browser.lose(f"{served.url}/console/tuning-jobs/{name}", 2, meanwhile=lambda: until(sagemaker, name))
     browser.until("document.querySelector('h1 .status')?.textContent === 'Completed'")
     dots = (
         browser.read("document.querySelectorAll('#curve .on-desktop a').length") - 1

@@ -4,6 +4,7 @@
 "use strict";
 
 const SHORTEST = 700; // ms between two fetches
+const RETRY = 1500; // ms after a fetch that failed: of what has ended no further event may come
 const body = document.body;
 
 function localTimes(root) {
@@ -116,21 +117,25 @@ async function refresh() {
   while (wanted) {
     wanted = false;
     const begun = performance.now();
+    let failed = true;
     try {
       const has = [...document.querySelectorAll("[data-digest]")].map((each) => each.dataset.digest).join(" ");
       const answer = await fetch(location.href, { headers: { accept: "text/html", "x-alfine-has": has } });
       if (answer.redirected && !answer.url.startsWith(location.href.split("#")[0])) return location.reload();
+      const text = await answer.text();
+      failed = answer.status >= 500;
       if (answer.ok) {
-        const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+        const page = new DOMParser().parseFromString(text, "text/html");
         const ended = !page.body.dataset.events && body.dataset.events;
         await grown();
         if (ended && following) return location.reload(); // its buttons are others now
         taken(page);
         document.dispatchEvent(new CustomEvent("alfine:changed"));
       }
-    } catch { /* the server is away: the next event comes when it's back */ }
-    const took = performance.now() - begun;
-    await new Promise((done) => setTimeout(done, Math.max(SHORTEST, 4 * took))); // a slow page isn't asked for all the time
+    } catch { /* the server is away: it is asked again */ }
+    const pause = failed ? RETRY : Math.max(SHORTEST, 4 * (performance.now() - begun)); // a slow page isn't asked for all the time
+    await new Promise((done) => setTimeout(done, pause));
+    wanted ||= failed && !document.hidden;
   }
   busy = false;
 }
