@@ -6,7 +6,7 @@ import pytest
 
 from alfine import Continuous
 from alfine.api.job_words import job_request
-from alfine.core.errors import Fenced, InUse, StorageFull
+from alfine.core.errors import Fenced, InUse, InvalidSpec, StorageFull
 from alfine.jobs.home import Home
 from alfine.jobs.own_node import MARGIN
 from alfine.jobs.ownership import Ownership
@@ -133,6 +133,17 @@ def test_servers_share_what_nobody_runs_and_offer_new_jobs_to_those_with_less_to
     assert not second.leave_to_others("job-3")
     assert first.leave_to_others("job-3")
     assert [(job.name, job.is_new) for job in second.claimable()] == [("job-3", False), ("job-4", True)]
+
+
+def test_of_two_servers_with_buckets_of_their_own_that_start_at_once_one_is_refused(tmp_path, postgres_url):
+    with Home(tmp_path / "one", store=postgres_url) as one, Home(tmp_path / "two", store=postgres_url) as two:
+        for home in (one, two):
+            home.refuse_own_buckets()  # neither knows of the other
+        one.announce("http://one")
+        told = r"buckets in .*two, which another server of this database \(http://one\) doesn't have"
+        with pytest.raises(InvalidSpec, match=told):
+            two.announce("http://two")
+        assert [server.url for server in one.store.engines()] == ["http://one"]
 
 
 def test_a_training_job_of_a_silent_node_is_lost_once_its_leash_has_run_out(tmp_path, postgres_url):

@@ -272,6 +272,24 @@ class Home:
             )
             raise InvalidSpec([Fault("[s3] endpoint", message)])
 
+    def announce(self, url: str) -> None:
+        """Let the other servers know of this one.
+
+        Args:
+            url: Where they can reach it.
+
+        Raises:
+            InvalidSpec: See `refuse_own_buckets`. Of two servers that start at the same moment, at least one is refused.
+        """
+        ownership = self.engine().ownership
+        ownership.url = url
+        ownership.beat()
+        try:
+            self.refuse_own_buckets()
+        except InvalidSpec:
+            self.store.leave(ownership.engine)
+            raise
+
     def confine(self) -> None:
         """Allow only files below the folders of [files] roots, from now on: requests come over the network.
 

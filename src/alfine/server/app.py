@@ -210,7 +210,7 @@ def serve(
             url, home.machine.arns.region, is_open=is_open, certificate=tls and str(tls[0].absolute())
         )
 
-        home.engine().ownership.url = record.url_for_others
+        home.announce(record.url_for_others)
         record.write(home.folder)  # before any training job starts: the sandbox closes this port
 
         def answering() -> None:
