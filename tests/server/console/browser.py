@@ -131,8 +131,8 @@ class Browser:
         if not offline:
             self.call("Network.disable")
 
-    def lose(self, url: str, number: int, meanwhile: Callable[[], object]) -> None:
-        """Let the next requests for a URL fail; the first one waits until `meanwhile` is done."""
+    def lose(self, url: str, number: int, meanwhile: Callable[[], object] = lambda: None) -> None:
+        """Let the next requests for a URL fail; each waits until `meanwhile` is done."""
         self.call("Fetch.enable", patterns=[{"urlPattern": url}])
         for _ in range(number):
             self.until_event("Fetch.requestPaused")

@@ -5,6 +5,7 @@
 {
   const form = document.querySelector("form.replay");
   const PAUSE = 180; // ms without a movement after which the form is sent
+  const RETRY = 1500; // ms after which it is sent again if no answer came
   const tab = (sessionStorage.alfineTab ||= Math.random().toString(36).slice(2));
 
   let source = null;
@@ -24,17 +25,21 @@
 
   async function show() {
     sent?.abort();
-    sent = new AbortController();
+    const own = new AbortController();
+    sent = own;
     const path = address();
     try {
-      const answer = await fetch(withTab(path), { signal: sent.signal });
+      const answer = await fetch(withTab(path), { signal: own.signal });
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       const fresh = page.getElementById("results");
-      if (!fresh) return;
+      if (!fresh) throw new Error(answer.statusText);
       document.getElementById("results").replaceWith(fresh);
       history.replaceState(null, "", path);
       follow();
-    } catch { /* a later movement has taken its place, or the server is away: the next movement asks again */ }
+    } catch {
+      // A later movement has taken its place, or the server is away: it is asked again.
+      if (!own.signal.aborted) setTimeout(() => { if (sent === own) show(); }, RETRY);
+    }
   }
 
   function follow() {
