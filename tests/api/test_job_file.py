@@ -432,6 +432,12 @@ def test_a_word_that_no_field_has_is_refused():
         job_request(name="a", space={"x": Continuous(0, 1)}, n_trials=3)
 
 
+def test_a_limit_that_is_not_given_is_not_in_the_request():
+    asked = job_request(name="a", space={"x": Continuous(0, 1)}, command=["true"], metric="loss", max_training_jobs=3)
+    limits = asked["HyperParameterTuningJobConfig"]["ResourceLimits"]
+    assert limits == {"MaxNumberOfTrainingJobs": 3, "MaxParallelTrainingJobs": 1}
+
+
 @pytest.mark.parametrize(
     "example", re.findall(r"```yaml\n(.*?)```", DOCS.read_text() if DOCS.exists() else "", re.DOTALL)
 )

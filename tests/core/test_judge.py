@@ -47,6 +47,14 @@ def test_time_that_makes_the_verdict_stronger_is_a_fact():
     assert judge.look(past.now + timedelta(seconds=100)) == []
 
 
+def test_time_passes_until_a_criterion_ends_the_job_and_no_further():
+    past = history(criteria=[MaxRuntimeInSeconds(60)])
+    judge = Judge(past, policy_for(past.spec))
+    judge.judge()
+    judge.pass_time(past.created_at + timedelta(days=1))
+    assert (judge.verdict.outlook, past.now) == (Outlook.STOP, past.created_at + timedelta(seconds=60))
+
+
 class Broken:
     """A criterion of another package that raises."""
 

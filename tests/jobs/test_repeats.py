@@ -344,7 +344,8 @@ def test_a_limit_without_room_for_the_search_is_refused():
         InvalidSpec, match="15 training jobs to run the best again leave none of the 15 that are allowed"
     ):
         spec(repeats=5, max_training_jobs=15)
-    assert spec(repeats=5, max_training_jobs=16).repeats == Repeats(3, 5)
+    least = spec(repeats=5, max_training_jobs=16)
+    assert (least.repeats, least.search_limit) == (Repeats(3, 5), 1)
 
 
 def test_the_searchs_budget_is_what_is_left_for_it():
