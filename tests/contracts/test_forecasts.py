@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from alfine import AllOf, AnyOf, BestObjectiveNotImproving, MaxNumberOfTrainingJobs, NotBefore, Shadow, Steady
+from alfine.core.facts import TuningJobStopAsked
 from alfine.core.history import History
 from alfine.core.protocols import name_of, verdict_of
 from alfine.core.read_spec import read_spec
@@ -14,6 +15,7 @@ from alfine.core.verdict import Outlook, Verdict
 from alfine.criteria import criterion_from_text
 from alfine.criteria.forecast import forecast_of
 from alfine.criteria.future import PATHS, Forecastable, Future
+from alfine.criteria.stop_requested import StopRequested
 from alfine.jobs.policy_for import policy_for
 from tests.building import EPOCH, SPACE, history, one_job, several
 from tests.contracts.test_criteria import ALL
@@ -221,3 +223,10 @@ def test_the_forecast_of_a_gain_that_isnt_worth_its_cost_is_where_it_comes_about
             past.record(fact)
         came += 1
     assert ends[0] <= came <= ends[1]
+
+
+def test_a_stop_that_was_asked_for_is_the_end_at_once():
+    past = history([1.0 + 2.0 / n for n in range(1, 9)], **WORDS)
+    assert np.isinf(Future(past).ends(StopRequested())).all()
+    past.record(TuningJobStopAsked(at=past.now))
+    assert not Future(past).ends(StopRequested()).any()

@@ -7,6 +7,7 @@ import pytest
 
 from alfine.core.wording import (
     UNKNOWN,
+    bytes_of,
     closest,
     configuration,
     count_of,
@@ -130,6 +131,10 @@ def test_the_time_between_two_instants():
 def test_an_estimate_has_a_range_where_its_ends_differ():
     assert estimate(7, 12, 31) == "12 (7 to 31)"
     assert estimate(11.99, 12.0, 12.01, duration) == "12 s"
+
+
+def test_a_file_has_bytes_and_from_1024_on_kibibytes():
+    assert [bytes_of(count) for count in (1, 999, 1024, 4300)] == ["1 byte", "999 bytes", "1.0 KiB", "4.2 KiB"]
 
 
 def test_one_is_singular():

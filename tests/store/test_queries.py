@@ -239,3 +239,13 @@ def test_a_tuning_job_was_changed_last_when_one_of_its_training_jobs_was(recorde
     with store.reading() as connection:
         changed = [row.modified_at for row in queries.training_jobs_of(connection, job.id)]
         assert recorded_at(connection, job.id) == max(changed)
+
+
+def test_the_latest_reasons_of_failures_are_those_of_the_tuning_job(recorded):
+    store, job, past = recorded
+    other, (launched, *ends) = store.create(spec(name="other"), at(0)), one_job(history(), None, status="Failed")
+    store.record(other.id, 0, [replace(launched, name="other-001"), *ends], texts=other.spec().texts)
+    failed = [each for each in past.jobs if each.status == "Failed"]
+    with store.reading() as connection:
+        found = queries.failure_reasons(connection, job.id, 3)
+    assert found == [(each.name, each.failure_reason) for each in failed[:-4:-1]]

@@ -94,3 +94,10 @@ def test_why_a_database_cannot_be_copied_is_said(tmp_path):
     with pytest.raises(StoreUnusable, match="can't be copied to .*copy: unable to open database file"):
         copy_database(away, tmp_path / "copy")
     assert [*tmp_path.iterdir()] == []
+
+
+def test_why_a_folder_cannot_be_a_home_is_said(tmp_path):
+    with pytest.raises(InvalidSpec, match="home: .*x can't be a home: File name too long"):
+        Home(tmp_path / ("x" * 300))
+    with pytest.raises(StoreUnusable, match="can't be a home: No such file or directory. Choose another home."):
+        Home("/proc/home")

@@ -21,6 +21,10 @@ def home_folder(given: str | Path | None = None) -> Path:
     chosen = Path(given or os.environ.get("ALFINE_HOME") or Path.home() / ".alfine").expanduser().absolute()
     if "\0" in str(chosen):
         raise InvalidSpec([Fault("home", f"{str(chosen)!r:.100} can't be a path: it has a NUL character.")])
-    if chosen.exists() and not chosen.is_dir():
+    try:
+        is_file = chosen.exists() and not chosen.is_dir()
+    except OSError as error:  # its name is too long, for example
+        raise InvalidSpec([Fault("home", f"{chosen!s:.100} can't be a home: {error.strerror}.")]) from error
+    if is_file:
         raise InvalidSpec([Fault("home", f"{chosen} is a file. Give the path of a folder.")])
     return chosen
