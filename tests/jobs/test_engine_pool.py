@@ -4,6 +4,7 @@ import errno
 import threading
 
 import pytest
+import sqlalchemy as sa
 
 from alfine import Continuous
 from alfine.api.job_words import job_request
@@ -86,13 +87,13 @@ def test_a_decision_for_which_there_is_too_little_memory_is_made_later(
     assert "MemoryError" in caplog.text
 
 
-def broken(monkeypatch, error):
-    """Make the unpacking of code raise an error each time; the returned list grows with each try."""
+def broken(monkeypatch, *errors):
+    """Make the unpacking of code raise errors in turn; the returned list grows with each try."""
     tries = []
 
     def raise_it(*_, **__):
-        tries.append(error)
-        raise error
+        tries.append(errors[len(tries) % len(errors)])
+        raise tries[-1]
 
     monkeypatch.setattr("alfine.jobs.engine.programs_for", raise_it)
     monkeypatch.setattr("alfine.jobs.engine_pool.FIRST_DELAY", 0.001)
@@ -140,7 +141,8 @@ def test_failures_that_lie_far_apart_do_not_add_up(home, tmp_path):
 
 def test_what_may_come_back_is_waited_for_however_often_it_fails(home, engine_pool, tmp_path, monkeypatch):
     create(home, tmp_path).rename(tmp_path / "train.py")
-    tries = broken(monkeypatch, PermissionError(errno.EACCES, "the drive is locked"))
+    of_database = sa.exc.DataError("UPDATE", {}, ValueError("out of range"))
+    tries = broken(monkeypatch, PermissionError(errno.EACCES, "the drive is locked"), of_database)
     monkeypatch.setattr("alfine.jobs.engine_pool.LONGEST_DELAY", 0.01)
     engine_pool.run("gone")
     until(lambda: len(tries) > 2 * failed_runs.MOST_TRIES, "tried again and again")

@@ -1,5 +1,7 @@
 """An engine that lost its tuning jobs while it was frozen or cut off lets go of them: it records, starts and stops nothing."""
 
+import subprocess
+import sys
 from datetime import timedelta
 
 import pytest
@@ -8,6 +10,7 @@ from alfine import Continuous
 from alfine.api.job_words import job_request
 from alfine.core.errors import Fenced, InUse, InvalidSpec, StorageFull
 from alfine.jobs.home import Home
+from alfine.jobs.lease_owner import is_alive, new_owner
 from alfine.jobs.own_node import MARGIN
 from alfine.jobs.ownership import Ownership
 from alfine.store.store import Store
@@ -15,6 +18,8 @@ from tests.building import request
 from tests.cli.conftest import until
 from tests.store.damage import execute, refusing_to_give_back
 from tests.store.silence import fall_silent
+
+NEW_OWNER = "from alfine.jobs.lease_owner import new_owner; print(new_owner())"
 
 
 @pytest.fixture
@@ -104,6 +109,17 @@ def test_a_heartbeat_that_fails_is_told_once_and_comes_again(tmp_path, caplog):
     assert caplog.text.count("can't say in the store that this engine runs") == 1
     assert store.engines() == []
     store.close()
+
+
+def test_an_engine_lives_as_long_as_its_process(tmp_path):
+    mine = new_owner()
+    assert is_alive(mine)
+    host, pid, started, place = mine.rsplit(":", 3)
+    assert not is_alive(f"{host}:{pid}:{int(started) + 1}:{place}")  # an earlier process had the same id
+    waiting = subprocess.Popen([sys.executable, "-c", NEW_OWNER], stdout=subprocess.PIPE, text=True)
+    other = waiting.stdout.readline().strip()  # it has ended, or is about to: nobody has read its exit code yet
+    until(lambda: not is_alive(other), "its process has ended")
+    waiting.communicate()
 
 
 def test_what_could_not_be_given_back_is_given_back_with_a_later_heartbeat(tmp_path):
