@@ -158,7 +158,7 @@ def make_app(home: Home, engine_pool: EnginePool, job_files: JobFiles, *, is_ope
         force_stop=home.force_stop,
         replays=replays,
     )
-    readiness = Readiness(home.store, lambda: engine_pool.trouble)
+    readiness = Readiness(home.store, lambda: engine_pool.trouble, home.refuse_own_buckets)
     app = Starlette(
         routes=[Route("/healthz", healthz), Route("/readyz", readiness.readyz), rest_api.routes(), Mount("/", rest)],
         lifespan=beside.lifespan,

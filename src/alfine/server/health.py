@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from alfine._version import __version__
-from alfine.core.errors import AlfineError
+from alfine.core.errors import AlfineError, InvalidSpec
 from alfine.store.store import Store
 from alfine.store.totals import ping
 
@@ -20,6 +20,8 @@ log = logging.getLogger("alfine.server.health")
 
 KEPT_SECONDS = 1.0
 """Seconds for which an answer of the database holds: unsigned requests mustn't cost a question each."""
+
+OWN_BUCKETS = "This server has buckets of its own, which the other servers of its database don't have: set [s3] endpoint in its alfine.toml."
 
 UNREADY = 503
 """The HTTP status of a server that can't do its work, as load balancers and Kubernetes expect it."""
@@ -31,16 +33,18 @@ async def healthz(_: Request) -> Response:
 
 
 class Readiness:
-    """/readyz: ready while the database answers and the engine steps.
+    """/readyz: ready while the database answers, the engine steps, and s3:// means the same at all servers of the database.
 
     Args:
         store: The database.
         trouble: Returns why tuning jobs don't go on; "" while they do.
+        check_buckets: Raises InvalidSpec while another server doesn't have the buckets of this one.
     """
 
-    def __init__(self, store: Store, trouble: Callable[[], str]) -> None:
+    def __init__(self, store: Store, trouble: Callable[[], str], check_buckets: Callable[[], None]) -> None:
         self._store = store
         self._engine_trouble = trouble
+        self._check_buckets = check_buckets
         self._mutex = threading.Lock()
         self._asked_at = float("-inf")
         self._answer = ""
@@ -63,6 +67,10 @@ class Readiness:
         try:
             with self._store.reading() as connection:
                 ping(connection)
+            self._check_buckets()
+        except InvalidSpec as error:
+            log.warning("not ready: %s", error)
+            return OWN_BUCKETS
         except AlfineError as error:
             log.warning("not ready: %s", error)
         except Exception:  # whatever a driver raises, the server isn't ready
