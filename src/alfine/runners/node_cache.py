@@ -105,7 +105,10 @@ class NodeCache:
             except BlockingIOError:  # the next training job looks again
                 return
             self._swept_at = self._clock()
-            self._sweep()
+            try:
+                self._sweep()
+            except OSError as error:  # a training job doesn't fail for it
+                log.warning("what this node has fetched can't be kept within its limits: %s", error)
 
     def _sweep(self) -> None:
         oldest = -math.inf if self._limits.most_seconds is None else self._clock() - self._limits.most_seconds
