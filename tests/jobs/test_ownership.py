@@ -66,6 +66,20 @@ def test_an_engine_that_wakes_up_after_a_takeover_starts_and_stops_nothing(homes
     assert starts(tmp_path) == sorted(names)
 
 
+def test_what_was_read_of_a_log_is_not_read_again_by_the_next_engine(tmp_path):
+    with Home(tmp_path) as home:
+        home.service.create(request(command=["sh", "-c", "echo objective=1; exec sleep 60"]))
+        first, second = home.engine(), home.engine()
+        run = first.open("job")
+        until(lambda: first.step(run) and run.history.job(1).reports, "its line is read")
+        first.close(run)
+        run = second.open("job")
+        second.step(run)
+        assert [report.value for report in run.history.job(1).reports] == [1.0]
+        home.service.request_stop("job")
+        second.run("job", grace_seconds=0)
+
+
 def test_after_a_silence_an_engine_asks_before_it_acts(homes, tmp_path):
     now = [0.0]
     store = homes[0].store

@@ -17,7 +17,7 @@ from alfine.store.pages import Page, training_job_page, tuning_job_page
 from alfine.store.records import Record
 from alfine.store.schema import training_jobs, tuning_jobs
 from alfine.store.store import Store
-from alfine.store.training_times import recorded_at
+from alfine.store.training_times import recorded_at, without_objective
 from tests.building import at, history, one_job, spec
 
 
@@ -67,6 +67,12 @@ def test_a_failure_of_alfine_itself_is_counted_as_one_that_may_be_tried_again(re
     with store.reading() as connection:
         after = counters_of(connection, [job.id])[job.id].statuses
     assert after == {**before, "RetryableError": before["RetryableError"] + 1}
+
+
+def test_those_without_an_objective_are_counted(recorded):
+    store, job, past = recorded
+    with store.reading() as connection:
+        assert without_objective(connection, job.id) == sum(each.objective is None for each in past.jobs) > 0
 
 
 def test_the_best_is_the_incumbent(recorded):
