@@ -5,6 +5,7 @@ import pytest
 from alfine.core.errors import InvalidSpec
 from alfine.jobs.home import Home
 from alfine.store.config import Config, Files
+from alfine.store.quantities import bytes_of
 from tests.building import request
 
 SCRIPT = __file__  # any Python file: it isn't run
@@ -122,3 +123,8 @@ def test_a_price_must_be_a_number_from_0_on(tmp_path):
     (tmp_path / "alfine.toml").write_text("[prices.per_hour]\nlocal = -1\n")
     with pytest.raises(InvalidSpec, match="must be a table of numbers from 0 on"):
         Config.at(tmp_path)
+
+
+def test_sizes_have_decimal_and_binary_units():
+    texts = {"512 B": 512, "2 kB": 2000, "2KB": 2000, "1.5 MB": 1_500_000, "1 KiB": 1024, "2 GiB": 2 << 30}
+    assert {text: bytes_of(text, "here") for text in texts} == texts
