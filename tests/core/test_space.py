@@ -31,6 +31,12 @@ def test_the_grid_has_every_configuration_once_the_last_hyperparameter_fastest()
     assert space.size == 6
 
 
+def test_a_space_says_which_coordinates_are_on_a_logarithmic_scale():
+    logarithmic, linear = Continuous(0.01, 1, scaling="Logarithmic"), Continuous(0.01, 1, scaling="Linear")
+    space = ParameterSpace({"a": logarithmic, "b": linear, "c": Categorical(["x", "y"])})
+    assert space.logarithmic.tolist() == [True, False, False]
+
+
 def test_a_space_with_a_continuous_range_has_no_size():
     assert ParameterSpace({"a": Continuous(0, 1), "n": Integer(1, 3)}).size is None
 

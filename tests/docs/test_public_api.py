@@ -113,3 +113,5 @@ def test_the_page_of_settings_has_every_key_with_its_default():
     }
     defaults = {key: list(known[key]) if isinstance(known[key], tuple) else known[key] for key in written}
     assert written == defaults
+    sizes = {key: int(words.removesuffix(" GiB")) << 30 for key, words in told.items() if words.endswith(" GiB")}
+    assert sizes == {key: known[key] for key in sizes} != {}

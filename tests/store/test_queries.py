@@ -17,7 +17,7 @@ from alfine.store.pages import Page, training_job_page, tuning_job_page
 from alfine.store.records import Record
 from alfine.store.schema import training_jobs, tuning_jobs
 from alfine.store.store import Store
-from alfine.store.training_times import recorded_at, without_objective
+from alfine.store.training_times import recorded_at, training_times, without_objective
 from tests.building import at, history, one_job, spec
 
 
@@ -67,6 +67,16 @@ def test_a_failure_of_alfine_itself_is_counted_as_one_that_may_be_tried_again(re
     with store.reading() as connection:
         after = counters_of(connection, [job.id])[job.id].statuses
     assert after == {**before, "RetryableError": before["RetryableError"] + 1}
+
+
+def test_a_training_job_that_has_not_begun_has_taken_no_time(database_url):
+    store = Store(database_url)
+    job = store.create(spec(), at(0))
+    store.record(job.id, 0, one_job(history(), None)[:1], texts=job.spec().texts)
+    with store.reading() as connection:
+        (time,) = training_times(connection, job.id, at(60))
+    assert (time.ended, time.running) == (0.0, 0.0)
+    store.close()
 
 
 def test_those_without_an_objective_are_counted(recorded):

@@ -9,6 +9,7 @@ import pytest
 import alfine
 from alfine.core.errors import InvalidSpec, StoreDamaged, StoreUnusable
 from alfine.jobs.home import Home
+from alfine.store.home_files import files_of_tuning_jobs
 from alfine.store.sqlite_copy import copy_database
 from tests.cli.conftest import alfine_cli
 from tests.missing import need_sandbox
@@ -94,6 +95,10 @@ def test_why_a_database_cannot_be_copied_is_said(tmp_path):
     with pytest.raises(StoreUnusable, match="can't be copied to .*copy: unable to open database file"):
         copy_database(away, tmp_path / "copy")
     assert [*tmp_path.iterdir()] == []
+
+
+def test_a_folder_without_training_jobs_has_no_files_of_them(tmp_path):
+    assert [*files_of_tuning_jobs(tmp_path)] == []
 
 
 def test_why_a_folder_cannot_be_a_home_is_said(tmp_path):
