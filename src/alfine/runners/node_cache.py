@@ -93,7 +93,10 @@ class NodeCache:
             fcntl.flock(lock, fcntl.LOCK_SH)
             (folder / USED).touch()
             os.utime(folder / USED, (self._clock(), self._clock()))
-            yield
+            try:
+                yield
+            finally:  # closing isn't enough: a process that has just been started has the file open for a moment longer
+                fcntl.flock(lock, fcntl.LOCK_UN)
 
     def sweep_if_due(self) -> None:
         """Remove what is beyond the limits, unless that was done a short time ago, or something is being fetched."""
