@@ -91,9 +91,8 @@ SLOW = (
         "end_to_end/",
     ),
     *("aws/test_many_sources", "server/test_webhooks", "contracts/", "jobs/test_one_bad", "aws/test_real_buckets"),
-    *("runners/test_container", "surrogate/", "strategies/", "store/test_queries"),
 )
-"""Files that take longest: they begin first, so that no worker is left alone with one at the end: the last ones would be those of the surrogate."""
+"""Files that take longest: they begin first, so that no worker is left alone with one at the end."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
