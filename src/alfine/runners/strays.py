@@ -41,8 +41,13 @@ def processes_of(folders: Iterable[Path]) -> dict[Path, list[int]]:
 
 
 def idle_launchers() -> list[int]:
-    """Return the launchers whose alfine has ended and that supervise nothing: they should have ended, too."""
-    return [pid for pid in _processes() if _is_launcher(pid) and _parent(pid) == 1 and not launcher.children_of(pid)]
+    """Return the launchers whose alfine has ended and that supervise nothing: they should have ended, too.
+
+    Those of a Ray node's slots aren't among them: they aren't children of the process that started them while it runs, either.
+    """
+    return [
+        pid for pid in _processes() if _is_child_launcher(pid) and _parent(pid) == 1 and not launcher.children_of(pid)
+    ]
 
 
 def containers_of(engine: ContainerEngine, top: Path) -> Iterator[tuple[str, Path]]:
@@ -89,8 +94,9 @@ def _folder_of(pid: int, logs: dict[tuple[int, int], Path], bases: dict[bytes, P
     return None
 
 
-def _is_launcher(pid: int) -> bool:
-    return launcher.PROGRAM.encode() in _bytes_of(pid, "cmdline").split(b"\0")
+def _is_child_launcher(pid: int) -> bool:
+    words = _bytes_of(pid, "cmdline").split(b"\0")
+    return launcher.PROGRAM.encode() in words and b"apart" not in words
 
 
 def _parent(pid: int) -> int:
