@@ -9,11 +9,14 @@ from typing import Any
 
 import pytest
 
-from alfine.core.facts import Ended, Launched, Started
+from alfine import BestObjectiveNotImproving
+from alfine.core.facts import Ended, Launched, Started, StopAsked
 from alfine.core.history import History
+from alfine.core.policy import ENDS
 from alfine.core.read_spec import read_spec
 from alfine.figures.best_so_far_chart import best_so_far
-from alfine.figures.criterion_stops import CriterionStop
+from alfine.figures.criterion_stops import CriterionStop, stops_of_verdicts
+from alfine.figures.plots import Plots
 from tests.building import one_job
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -158,6 +161,22 @@ def test_where_criteria_end_the_job_is_marked_with_what_they_miss() -> None:
     stops = [CriterionStop(criterion="A", after=3, missed=0.25), CriterionStop(criterion="B", after=4, missed=0.0)]
     drawn = best_so_far({"": history(LONG)}, stops=stops).vega_lite()
     assert [text["mark"]["text"] for text in marks(drawn, "text")] == ["A: 3, 25 % worse", "B: 4, nothing missed"]
+
+
+def test_a_stop_is_marked_where_the_job_ends_with_those_that_ran_then_live_and_replayed() -> None:
+    """4 had ended when the criterion asked for the end, and 1 ran: the job takes 5, as its page and a replay say."""
+    past = history([3.0, 4.0, 5.0])
+    criterion = BestObjectiveNotImproving(3)
+    for number in (4, 5):
+        past.record(Launched(at=past.now, number=number, name=f"job-{number}", hyperparameters={"eta": number / 1000}))
+        past.record(Started(at=past.now, number=number))
+    past.record(Ended(at=past.now, number=4, status="Completed", objective=6.0))
+    verdict = criterion.check(past)
+    past.record(StopAsked(at=past.now, number=5, reason=f"{ENDS}: {verdict.sentence}"))
+    past.record(Ended(at=past.now, number=5, status="Stopped", objective=None))
+    (own,) = stops_of_verdicts(verdict.as_dict(), [], past)
+    (replayed,) = Plots(past).stops([criterion])
+    assert own.after == replayed.after == past.searched == 5
 
 
 def test_the_forecast_has_room_and_a_likely_end() -> None:

@@ -6,9 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from alfine.core.facts import Changed, Ended, Launched, StopAsked
 from alfine.core.history import History
-from alfine.core.policy import ENDS
 from alfine.core.wording import percent
 from alfine.figures.best_so_far import MOST_NAMED
 from alfine.figures.chart import Chart
@@ -41,7 +39,8 @@ class CriterionStop:
 
     Attributes:
         criterion: The criterion, with its settings.
-        after: How many training jobs had ended by then.
+        after: How many training jobs the tuning job takes with this end: those that had ended, and those that ran then and end with it.
+            `History.searched` at the end, which a replay and a tuning job that has ended show as their number of training jobs.
         missed: What it misses, as a share of the best objective; None where that isn't known.
     """
 
@@ -61,32 +60,11 @@ def stops_of_verdicts(
         history: Its history; None while it runs.
     """
     if history and history.ended and verdict and verdict.get("outlook") not in (None, "CONTINUE"):
-        yield CriterionStop(criterion=str(verdict["criterion"]), after=ended_with_search(history))
+        yield CriterionStop(criterion=str(verdict["criterion"]), after=history.searched)
     for each in verdicts:
         after = each.get("evidence", {}).get("would_have_ended_after_training_jobs")
         if each.get("watching") and after:
             yield CriterionStop(criterion=str(each["criterion"]), after=int(after))
-
-
-def ended_with_search(history: History) -> int:
-    """Return how many training jobs had ended when the search did: without those that this stopped, and without repeats.
-
-    Args:
-        history: A tuning job that has ended.
-    """
-    repeats = {job.number for runs in history.repeated.values() for job in runs}
-    ended, found = 0, None
-    for fact in history.facts:
-        match fact:
-            case Changed():
-                found = None  # it goes on
-            case Ended():
-                ended += 1
-            case StopAsked() if found is None and fact.reason.startswith(ENDS):
-                found = ended
-            case Launched() if found is None and fact.number in repeats:
-                found = ended
-    return ended if found is None else found
 
 
 def with_stops(chart: Chart, history: History, stops: Sequence[CriterionStop]) -> Chart:
@@ -110,8 +88,8 @@ def with_stops(chart: Chart, history: History, stops: Sequence[CriterionStop]) -
 
 def _finding(history: History, stops: Sequence[CriterionStop]) -> str:
     """Return what the earlier stops cost, in one sentence; empty where there are none."""
-    ended = history.ended
-    earlier = {stop.after: stop.missed for stop in stops if stop.missed is not None and stop.after < ended}
+    total = history.searched
+    earlier = {stop.after: stop.missed for stop in stops if stop.missed is not None and stop.after < total}
     costs = [
         (after, percent(missed, LOSS_DIGITS) if missed else "nothing")
         for after, missed in sorted(earlier.items())[:MOST_NAMED]
@@ -119,7 +97,7 @@ def _finding(history: History, stops: Sequence[CriterionStop]) -> str:
     if not costs:
         return ""
     then = "".join(f", after {after} {cost}" for after, cost in costs[1:])
-    return f"Stopping after {costs[0][0]} of {ended} training jobs costs {costs[0][1]} of the best{then}"
+    return f"Stopping after {costs[0][0]} of {total} training jobs costs {costs[0][1]} of the best{then}"
 
 
 def _marks(domain: Sequence[float], end: float, stops: Sequence[CriterionStop], sign: float) -> Iterator[Plain]:

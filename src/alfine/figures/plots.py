@@ -184,7 +184,7 @@ class Plots:
             if end.verdict.outlook is not Outlook.CONTINUE and end.verdict.criterion == name_of(criterion):
                 scale = abs(best.objective) if best is not None and best.objective else 0.0
                 missed = None if end.missed is None or not scale else end.missed / scale
-                yield CriterionStop(criterion=write(criterion), after=end.history.ended, missed=missed)
+                yield CriterionStop(criterion=write(criterion), after=end.training_jobs, missed=missed)
 
     # -- underneath ----------------------------------------------------------------------------------------------
 

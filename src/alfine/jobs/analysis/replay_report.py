@@ -136,7 +136,6 @@ def _row(history: History, texts: Sequence[str], replay: Replayed) -> Plain:
         "Ended": replay.verdict.outlook is not Outlook.CONTINUE,
         "Verdict": replay.verdict.as_dict(),
         "TrainingJobs": replay.training_jobs,
-        "EndedTrainingJobs": replay.history.ended,
         "TrainingSeconds": replay.training_seconds,
         "RuntimeInSeconds": replay.history.elapsed_seconds,
         "SavedTrainingJobs": replay.saved_training_jobs,

@@ -170,7 +170,7 @@ def _stops(history: History, rows: Sequence[dict[str, Any]]) -> Iterator[Criteri
             (text,) = row["Criteria"]
             if row["Verdict"]["criterion"] == name_of(criterion_from_text(text)):
                 missed = None if row["Missed"] is None or not scale else row["Missed"] / scale
-                yield CriterionStop(criterion=text, after=row["EndedTrainingJobs"], missed=missed)
+                yield CriterionStop(criterion=text, after=row["TrainingJobs"], missed=missed)
 
 
 def _rendered(
