@@ -13,8 +13,13 @@ from rich.console import Console
 
 import alfine
 from alfine.cli import COMMANDS, main
+from alfine.cli.job_report import outcome
 from alfine.cli.list_table import table_of
+from alfine.cli.replay import replayed
+from alfine.core.facts import Launched, Started
 from alfine.core.wording import money
+from alfine.jobs.analysis.replay_report import replay_report
+from tests.building import at, history
 from tests.missing import package
 
 from .conftest import alfine_cli, environment
@@ -303,6 +308,16 @@ def test_replay_tries_each_criterion_alone_and_all_together(recorded):
     assert f"takes  {rows[0]['TrainingSeconds']:.1f} s of training time, cost {money(rows[0]['Money'])}" in shown
 
 
+def test_a_replay_of_a_running_job_counts_its_time_as_the_record_does():
+    past = history([1.0, 2.0])
+    for number, second in ((3, 3), (4, 5)):
+        past.record(Launched(at=at(second), number=number, name=f"job-{number}", hyperparameters={}))
+        past.record(Started(at=at(second), number=number))
+    line, _, table = replayed("job", replay_report(past, ["TargetObjectiveMetricValue 0"]))
+    assert line.startswith("job as recorded so far: 4 training jobs, 2 still running, 4.0 s of training time")
+    assert "4.0 s of training time" in list(table.columns[1].cells)[1].plain
+
+
 def test_describe_of_a_running_job_forecasts_its_end_in_training_jobs_time_and_money(tmp_path):
     class Crash(Exception):
         pass
@@ -322,6 +337,11 @@ def test_describe_of_a_running_job_forecasts_its_end_in_training_jobs_time_and_m
     low, middle, high = (money(told["Money"][key]) for key in ("Low", "Middle", "High"))
     assert f", for {middle} ({low} to {high}), likely by MaxNumberOfTrainingJobs (100 %)" in line
     assert "the remaining 45 would gain about" in line
+    described = read_json(tmp_path, "describe", "running")
+    described["ConsumedResources"]["RuntimeInSeconds"] = 0  # whole seconds, as AWS has them
+    console = Console(width=100, record=True, file=io.StringIO())
+    console.print(*outcome(described))
+    assert " in less than 1 s" in console.export_text()
 
 
 def test_replay_refuses_what_is_no_criterion(recorded):

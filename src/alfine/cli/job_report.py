@@ -48,7 +48,7 @@ def outcome(described: Described) -> Iterator[RenderableType]:
             "best with parents": _best(overall) if (overall := described.get("OverallBestTrainingJob")) else None,
             "training jobs": _training_jobs(described),
             "failures": _failures(described["Alfine"].get("Failures", [])),
-            "spent": f"{cost_words(costs.get('Spent'))} in {duration(_seconds(described))}",
+            "spent": _spent(costs.get("Spent"), described),
             "saved": _saved(described, cost_words(costs.get("Saved"))),
             "search space": Text("\n".join(remark["Sentence"] for remark in space))
             if (space := _space(described))
@@ -228,11 +228,14 @@ def _saved(described: Described, cost: str | None) -> str | None:
     return f"about {cost}: {count_of(limit - launched)} not launched"
 
 
-def _seconds(described: Described) -> float:
+def _spent(spent: Described | None, described: Described) -> str:
+    """Return the cost so far and the runtime, which a running job has in whole seconds."""
     end = described.get("HyperParameterTuningEndTime")
-    if end is None:
-        return float(described["ConsumedResources"]["RuntimeInSeconds"])
-    return (datetime.fromisoformat(end) - datetime.fromisoformat(described["CreationTime"])).total_seconds()
+    if end is not None:
+        seconds = (datetime.fromisoformat(end) - datetime.fromisoformat(described["CreationTime"])).total_seconds()
+        return f"{cost_words(spent)} in {duration(seconds)}"
+    seconds = described["ConsumedResources"]["RuntimeInSeconds"]
+    return f"{cost_words(spent)} in {duration(seconds) if seconds else 'less than 1 s'}"
 
 
 def _ranges(ranges: Mapping[str, Any], space: ParameterSpace, rules: Described) -> RenderableType:

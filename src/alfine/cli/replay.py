@@ -63,9 +63,12 @@ def replayed(name: str, answer: Mapping[str, Any]) -> Iterator[Any]:
         if recorded["BestObjective"] is None
         else f"best {recorded['MetricName']} {number(recorded['BestObjective'])} (training job {recorded['BestTrainingJob']})"
     )
-    again = f" ({recorded['Repeats']} re-runs of the best not counted)" if recorded.get("Repeats") else ""
-    took = f"{count_of(recorded['TrainingJobs'])}{again}, {duration(recorded['TrainingSeconds'])} of training time"
-    yield f"{name} as recorded: {took}, {result}"
+    repeats = recorded.get("Repeats", 0)
+    again = f" (without {count_of(repeats, 're-run')} of the best)" if repeats else ""
+    searched = count_of(recorded["TrainingJobs"] - repeats)
+    running = f", {recorded['Running']} still running" if recorded.get("Running") else ""
+    took = f"{searched}{again}{running}, {duration(recorded['TrainingSeconds'])} of training time"
+    yield f"{name} as recorded{' so far' if running else ''}: {took}, {result}"
     yield from _tables(answer["Replays"])
 
 

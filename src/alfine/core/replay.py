@@ -137,9 +137,9 @@ def _replayed(record: History, judge: Judge, count: int, *, as_recorded: bool) -
         history=past,
         best=best,
         training_jobs=past.searched,
-        training_seconds=_search_seconds(past),
+        training_seconds=search_seconds(past),
         saved_training_jobs=record.searched - past.searched,
-        saved_training_seconds=_search_seconds(record) - _search_seconds(past),
+        saved_training_seconds=search_seconds(record) - search_seconds(past),
         missed=missed,
     )
 
@@ -185,9 +185,14 @@ def _stop(judge: Judge) -> set[int]:
     return numbers
 
 
-def _search_seconds(history: History) -> float:
-    """Return the training time of the search up to now, with that of running training jobs, which stop now and have to be paid."""
-    running = [(history.now - job.started_at).total_seconds() for job in history.running.values() if job.started_at]
+def search_seconds(history: History) -> float:
+    """Return the training time of the search up to now, with that of running training jobs, which have to be paid, and without repeats.
+
+    Args:
+        history: A record, or a replay of one: their times compare.
+    """
+    searching = (job for job in history.running.values() if job.repeats is None)
+    running = [(history.now - job.started_at).total_seconds() for job in searching if job.started_at]
     return history.training_seconds - _repeating_seconds(history) + sum(running)
 
 

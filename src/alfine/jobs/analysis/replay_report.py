@@ -10,7 +10,7 @@ from typing import Any
 from alfine.core import cost
 from alfine.core.errors import AlfineError, Fault, InvalidSpec
 from alfine.core.history import History
-from alfine.core.replay import Replayed, finished
+from alfine.core.replay import Replayed, finished, search_seconds
 from alfine.core.verdict import Outlook
 from alfine.criteria import criterion_from_text
 from alfine.jobs.policy_for import replayed_steps
@@ -76,18 +76,24 @@ def replay_report(history: History, texts: Sequence[str]) -> Plain:
 
 def recorded_report(history: History, rows: Sequence[Plain]) -> Plain:
     """Return what was recorded of a job beside the rows of its replays."""
-    best = history.incumbent
     return {
         "HyperParameterTuningJobName": history.spec.name,
-        "Recorded": {
-            "TrainingJobs": history.launches,
-            "Repeats": history.launches - history.searched,
-            "TrainingSeconds": history.training_seconds,
-            "MetricName": history.spec.metric,
-            "BestObjective": best and best.objective,
-            "BestTrainingJob": best and best.number,
-        },
+        "Recorded": recorded_row(history),
         "Replays": [*rows],
+    }
+
+
+def recorded_row(history: History) -> Plain:
+    """Return what was recorded of a job so far, counted as its replays count: a running training job with its time up to now."""
+    best = history.incumbent
+    return {
+        "TrainingJobs": history.launches,
+        "Running": len(history.running),
+        "Repeats": history.launches - history.searched,
+        "TrainingSeconds": search_seconds(history),
+        "MetricName": history.spec.metric,
+        "BestObjective": best and best.objective,
+        "BestTrainingJob": best and best.number,
     }
 
 

@@ -23,7 +23,7 @@ from alfine.criteria import criterion_from_text
 from alfine.figures.best_so_far_chart import best_so_far
 from alfine.figures.chart import Chart
 from alfine.figures.criterion_stops import CriterionStop, with_stops
-from alfine.jobs.analysis.replay_report import alternatives, check_size
+from alfine.jobs.analysis.replay_report import alternatives, check_size, recorded_row
 from alfine.server.console.insights import drawn_figure
 from alfine.server.console.page_request import PageRequest
 from alfine.server.console.replay_form import ReplayForm, form_of
@@ -194,6 +194,7 @@ def _rendered(
         faults=faults,
         rows=rows,
         history=history,
+        recorded=recorded_row(history),
         spec=history.spec,
         figure=drawn_figure(with_stops(recorded.chart, history, stops)),
         under_way=under_way,
