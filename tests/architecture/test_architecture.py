@@ -45,6 +45,7 @@ ONE_USER = {
     "runners.storage.remote_buckets": "buckets for the hosts of other machines, too; so it lies beneath the programs",
     "runners.on_ray.runner": "a runner: all of them lie in runners",
     "server.app": "`alfine serve` is the only way to start it",
+    "server.mcp_http": "HTTP: no other room speaks it; `alfine mcp` starts it",
     "store.webhook_cursors": "SQL: all of it is written in the store",
     "store.tracker_news": "SQL: all of it is written in the store",
     "store.ended": "SQL: all of it is written in the store",

@@ -5,10 +5,8 @@ import base64
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
-import time
 from contextlib import asynccontextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -132,29 +130,56 @@ def test_an_agent_creates_a_job_follows_it_asks_why_changes_and_stops_it(tmp_pat
     asyncio.run(look_at_a_job_that_nobody_runs())
 
 
+async def ask_as_clients_do_that_know_oauth(url, headers):
+    import httpx2 as httpx
+    from mcp import Client
+    from mcp.client.auth import OAuthClientProvider
+    from mcp.client.streamable_http import streamable_http_client
+    from mcp.shared.auth import OAuthClientMetadata
+
+    class Nothing:
+        """A client's store of what authorization servers gave it: empty."""
+
+        async def get_tokens(self):
+            return None
+
+        async def get_client_info(self):
+            return None
+
+    metadata = OAuthClientMetadata(redirect_uris=["http://localhost:9/callback"])
+    async with (
+        httpx.AsyncClient(headers=headers, auth=OAuthClientProvider(url, metadata, Nothing())) as http,
+        Client(streamable_http_client(url, http_client=http)),
+    ):
+        pass
+
+
 def test_read_only_it_changes_nothing_and_over_http_it_asks_for_a_key(tmp_path):
     import httpx2 as httpx
     from mcp import Client
+    from mcp.client.auth import OAuthFlowError
     from mcp.client.streamable_http import streamable_http_client
 
     home = tmp_path / "home"
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    words = [sys.executable, "-m", "alfine", "mcp", "--home", str(home), "--http", "--port", str(port), "--read-only"]
-    server = subprocess.Popen(words, stderr=subprocess.DEVNULL)
+    words = [sys.executable, "-m", "alfine", "mcp", "--home", str(home), "--http", "--port", "0", "--read-only"]
+    server = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
     try:
-        url = f"http://127.0.0.1:{port}/mcp"
-        for _ in range(200):
-            try:
-                refused = httpx.post(url, json={})
-                break
-            except httpx.ConnectError:
-                time.sleep(0.1)
-        assert refused.status_code == 401
+        url = next(word for line in server.stderr for word in line.split() if word.startswith("http://"))
         with Home(home) as opened:
             [key] = opened.keys.all()
-        assert httpx.post(url, json={}, headers={"Authorization": f"Bearer {key.id}.wrong"}).status_code == 401
+        refused = httpx.post(url, json={})
+        assert (refused.status_code, refused.headers["WWW-Authenticate"]) == (401, 'Bearer realm="alfine"')
+        assert refused.json()["error_description"].startswith("The request has no access key. Each request needs")
+        refused = httpx.post(url, json={}, headers={"Authorization": f"Bearer {key.id}"})
+        assert refused.json()["error_description"].startswith("The access key isn't of the form ID.SECRET")
+        wrong = {"Authorization": f"Bearer {key.id}.wrong"}
+        refused = httpx.post(url, json={}, headers=wrong)
+        sentence = refused.json()["error_description"]
+        assert sentence.startswith("The access key is wrong: no key has this id and this secret. Each request needs")
+        assert f'error="invalid_token", error_description="{sentence}"' in refused.headers["WWW-Authenticate"]
+        with pytest.raises(ExceptionGroup) as failed:
+            asyncio.run(ask_as_clients_do_that_know_oauth(url, wrong))
+        assert failed.group_contains(OAuthFlowError, match="has no OAuth: .* your access key is missing or wrong. Each")
         [own, *others] = [entry["headers"] for entry in ENTRIES if entry.get("url") == "http://127.0.0.1:8766/mcp"]
         assert others == [own]
         own = {name: value.replace("ID.SECRET", f"{key.id}.{key.secret}") for name, value in own.items()}
@@ -175,4 +200,4 @@ def test_read_only_it_changes_nothing_and_over_http_it_asks_for_a_key(tmp_path):
         asyncio.run(talk())
     finally:
         server.terminate()
-        server.wait(20)
+        server.communicate(timeout=20)

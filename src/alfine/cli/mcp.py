@@ -14,6 +14,7 @@ from alfine.core.errors import MissingExtra
 
 if TYPE_CHECKING:
     from alfine.api.job_file import JobFile
+    from alfine.cli.agents.tools import JobTools
     from alfine.cli.job_access import JobAccess
 
 LEAVE_SECONDS = 10.0
@@ -38,7 +39,12 @@ docs/how-to/agents.md has the settings of clients.
 @click.option("--read-only", is_flag=True, help="Only tools that change nothing.")
 @click.option("--http", is_flag=True, help="Serve streamable HTTP on this machine (127.0.0.1) instead of stdio.")
 @click.option(
-    "--port", default=8766, show_default=True, type=click.IntRange(1, 65535), metavar="N", help="Port of --http."
+    "--port",
+    default=8766,
+    show_default=True,
+    type=click.IntRange(0, 65535),
+    metavar="N",
+    help="Port of --http; 0 takes any free one.",
 )
 @jobs_option
 def mcp(*, read_only: bool, http: bool, port: int) -> None:
@@ -61,10 +67,22 @@ def mcp(*, read_only: bool, http: bool, port: int) -> None:
             return
         if (home := getattr(jobs, "home", None)) is not None:
             home.confine()  # what comes over the network names only files below [files] roots, as with alfine serve
-        url = f"http://{HOST}:{port}"
-        server = mcp_server(tools, jobs, read_only=read_only, is_key=_keys_of(jobs), url=url)
-        click.echo(f"Serving {jobs.where} to agents at {url}/mcp\n{_how_to_sign(jobs)}", err=True)
-        server.run("streamable-http", host=HOST, port=port)
+        _serve(tools, jobs, port, read_only=read_only)
+
+
+def _serve(tools: JobTools, jobs: JobAccess, port: int, *, read_only: bool) -> None:
+    """Serve by HTTP until the process is told to end."""
+    from alfine.cli.agents.mcp_server import mcp_server
+    from alfine.server.mcp_http import PATH, serve_agents
+
+    how_to_sign = _how_to_sign(jobs)
+    server = mcp_server(tools, jobs, read_only=read_only, is_key=_keys_of(jobs), url=f"http://{HOST}:{port}")
+    app = server.streamable_http_app(streamable_http_path=PATH, host=HOST)
+
+    def ready(port: int) -> None:
+        click.echo(f"Serving {jobs.where} to agents at http://{HOST}:{port}{PATH}\n{how_to_sign}", err=True)
+
+    serve_agents(app, HOST, port, how_to_sign, ready)
 
 
 @contextmanager
@@ -116,9 +134,6 @@ def _keys_of(jobs: JobAccess) -> Callable[[str, str], bool]:
 
 
 def _how_to_sign(jobs: JobAccess) -> str:
-    if getattr(jobs, "home", None) is None:
-        return "Each request needs the header «Authorization: Bearer ID.SECRET», with the access key of this process."
-    return (
-        "Each request needs the header «Authorization: Bearer ID.SECRET», with the id and the secret of an access key of the home: "
-        "alfine keys create"
-    )
+    """Return what each request needs, and where to get it. It's also sent as a header's value: ASCII without double quotes."""
+    where = "this process" if getattr(jobs, "home", None) is None else "the home: `alfine keys create` prints them"
+    return f"Each request needs the header 'Authorization: Bearer ID.SECRET', with the id and the secret of an access key of {where}."

@@ -5,8 +5,6 @@ It runs programs for everybody who can send it requests; `aws/auth/guard.py` dec
 
 from __future__ import annotations
 
-import os
-import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, closing
@@ -30,6 +28,7 @@ from alfine.jobs.engine_pool import EnginePool
 from alfine.jobs.home import Home
 from alfine.jobs.server_record import ServerRecord
 from alfine.jobs.trackers.tracking import Tracking
+from alfine.server.connections import configured, listening, survive_own_end
 from alfine.server.console import Console
 from alfine.server.console.insights import Insights
 from alfine.server.console.job_files import JobFiles
@@ -38,7 +37,6 @@ from alfine.server.console.tuning_job import draw
 from alfine.server.health import Readiness, healthz
 from alfine.server.housekeeping import Housekeeping
 from alfine.server.http_measures import HttpMeasures, Measured
-from alfine.server.limits import limited
 from alfine.server.metrics import MetricsAccess, MetricsPage, home_families, replay_families, webhook_families
 from alfine.server.replay_desk import ReplayDesk
 from alfine.server.rest import RestApi
@@ -53,15 +51,6 @@ FOLLOWERS_LEAVE_SECONDS = 2.0
 
 TRACKERS_LEAVE_SECONDS = 5.0
 """Seconds for experiment trackers to take what is new when the server ends; what they don't take then, the next server tells them."""
-
-CLOSE_SECONDS = 5
-"""Seconds for open requests to finish when the server ends."""
-
-MAX_CONNECTIONS = 500
-"""Connections at the same time; further ones are answered with 503."""
-
-KEEP_ALIVE_SECONDS = 75
-"""Seconds for which an idle connection is kept: longer than AWS's clients keep theirs, so that they never meet a closed one."""
 
 
 class NotLoopback(AlfineError):
@@ -202,9 +191,9 @@ def serve(
         ping(connection)  # a damaged database is told before anything is opened
     home.refuse_own_buckets()
     engine_pool = EnginePool(home.engine())
-    with closing(_listening(host.strip("[]"), port)) as listener:
+    with closing(listening(host.strip("[]"), port)) as listener:
         app = make_app(home, engine_pool, job_files, is_open=is_open)
-        config = _configured(app, tls)
+        config = configured(app, tls)
         url = _url("https" if tls else "http", host, listener.getsockname()[1])
         record = ServerRecord(
             url, home.machine.arns.region, is_open=is_open, certificate=tls and str(tls[0].absolute())
@@ -216,29 +205,8 @@ def serve(
         def answering() -> None:
             ready(record, app.state.console_link(_first_key(home)))
 
-        _survive_own_end()
+        survive_own_end()
         _Server(config, answering, app.state.leave).run(sockets=[listener])
-
-
-def _configured(app: Starlette, tls: tuple[Path, Path] | None) -> uvicorn.Config:
-    """Return how uvicorn serves an application; tls: the files of a certificate and its key."""
-    config = uvicorn.Config(
-        app,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        lifespan="on",
-        ws="none",
-        http="h11",
-        loop="asyncio",
-        limit_concurrency=MAX_CONNECTIONS,
-        ssl_certfile=tls and tls[0],
-        ssl_keyfile=tls and tls[1],
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=CLOSE_SECONDS,
-    )
-    limited(config)  # a wrong certificate is reported before anything runs
-    return config
 
 
 def _first_key(home: Home) -> str:
@@ -265,28 +233,6 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._leave()
         await super().shutdown(sockets)
-
-
-def _survive_own_end() -> None:
-    """Ignore the signal that ends the server: uvicorn raises it again after its own shutdown."""
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: None)
-
-
-def _listening(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # asyncio turns off Nagle's algorithm only for a socket whose protocol is named; with it, an answer takes 40 ms.
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        if os.name == "posix":
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-    except OSError as error:
-        listener.close()
-        raise OSError(
-            error.errno, f"{error.strerror}. Give another port, or 0 for any free one", f"{host}:{port}"
-        ) from error
-    return listener
 
 
 def _url(scheme: str, host: str, port: int) -> str:
