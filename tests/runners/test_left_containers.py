@@ -1,4 +1,4 @@
-"""Containers that the engine didn't remove when it was told: a program in place of podman, which answers only when it's to."""
+"""Containers and networks that the engine didn't remove when it was told: a program in place of podman, which obeys only when it's to."""
 
 from functools import partial
 
@@ -9,55 +9,74 @@ from alfine.runners.container_engine import ContainerEngine
 from tests.runners.conftest import Bench
 
 PODMAN = """#!/bin/sh
-# Each container is a file in {place}, by its name; its folder stands in it.
-cd {place}
+# Each container, and each network, is a file in {place}, by its name; its folder stands in it.
+cd {place}/containers
+made() {{ for word; do case "$word" in alfine.folder=*) echo "${{word#*=}}" > "$name" ;; esac; done; }}
+last() {{ for name; do :; done; }}
+remove() {{ [ -e "$1" ] && exit 1; rm "$name" 2> /dev/null || {{ echo "no such, or not found" >&2; exit 1; }}; }}
 case "$1" in
   run)
     while [ "$1" != --name ]; do shift; done
     name=$2
     [ -e "$name" ] && echo "Error: the name $name is in use" && exit 125
-    for word; do case "$word" in alfine.folder=*) echo "${{word#*=}}" > "$name" ;; esac; done ;;
-  rm)
-    [ -e ../deaf ] && exit 1
-    for name; do :; done
-    rm -f "$name" ;;
+    made "$@" ;;
+  rm) last "$@"; remove ../deaf/containers ;;
   ps) ls ;;
   inspect) shift 3; cat "$@" ;;
+  network)
+    cd ../networks
+    case "$2$3" in
+      create*) last "$@"; made "$@" ;;
+      rm*) last "$@"; remove ../deaf/networks ;;
+      ls*) ls ;;
+      inspect--format) shift 4; cat "$@" ;;
+      inspect*) [ -e "$3" ] && echo '[{{"subnets": [{{"subnet": "10.89.0.0/24"}}]}}]' ;;
+    esac ;;
 esac
 """
 
 
 @pytest.fixture
 def bench(tmp_path):
-    (tmp_path / "containers").mkdir()
-    (tmp_path / "deaf").touch()
+    for folder in ("containers", "networks", "deaf"):
+        (tmp_path / folder).mkdir()
+    for kind in ("containers", "networks"):
+        (tmp_path / "deaf" / kind).touch()
     podman = tmp_path / "podman"
-    podman.write_text(PODMAN.format(place=tmp_path / "containers"))
+    podman.write_text(PODMAN.format(place=tmp_path))
     podman.chmod(0o755)
     bench = Bench(tmp_path, partial(ContainerRunner, engine=lambda: (ContainerEngine(str(podman)), "")), image="any")
     yield bench
     bench.close()
 
 
-def test_they_are_removed_once_the_engine_answers(bench, tmp_path, monkeypatch):
+def left(home):
+    return sorted(path.parent.name for path in home.glob("[cn]*s/alfine-job-1-*"))
+
+
+@pytest.mark.parametrize("deaf", ["containers", "networks"])
+def test_they_are_removed_once_the_engine_answers(bench, tmp_path, monkeypatch, deaf):
     monkeypatch.setattr("alfine.runners.left_containers.PAUSE_SECONDS", 0.01)
-    assert bench.see_out(bench.launch())[0].exit.succeeded
-    assert [*(tmp_path / "containers").iterdir()]
-    (tmp_path / "deaf").unlink()
-    bench.until_true(lambda: not [*(tmp_path / "containers").iterdir()])
+    (tmp_path / "deaf" / {"containers": "networks", "networks": "containers"}[deaf]).unlink()
+    assert bench.see_out(bench.launch(instance_count=2))[0].exit.succeeded
+    assert set(left(tmp_path)) == {deaf}
+    (tmp_path / "deaf" / deaf).unlink()
+    bench.until_true(lambda: not left(tmp_path))
 
 
 def test_they_are_removed_by_the_alfine_that_comes_next(bench, tmp_path):
-    bench.see_out(bench.launch())
-    (tmp_path / "deaf").unlink()
+    bench.see_out(bench.launch(instance_count=2))
+    assert left(tmp_path) == ["containers", "containers", "networks"]
+    for kind in ("containers", "networks"):
+        (tmp_path / "deaf" / kind).unlink()
     bench.renew()
     bench.see_out(bench.launch("job-2"))
-    bench.until_true(lambda: not [*(tmp_path / "containers").iterdir()])
+    bench.until_true(lambda: not left(tmp_path))
 
 
 def test_one_that_is_left_is_not_in_the_way_of_a_retry(bench, tmp_path):
     bench.see_out(bench.launch())
-    (tmp_path / "deaf").unlink()
+    (tmp_path / "deaf/containers").unlink()
     (tmp_path / "tuning-jobs/tuning/job-1").rename(tmp_path / "tuning-jobs/tuning/job-0")
     last, lines = bench.see_out(bench.launch(attempt=2))
     assert last.exit.succeeded, lines

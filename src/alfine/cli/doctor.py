@@ -80,7 +80,7 @@ def doctor(context: click.Context, *, check: bool, as_json: bool) -> None:
     nodes of a Ray cluster), the server's port, experiment trackers, and optional packages. The exit code is 1 if something is missing that alfine needs.
 
     With --check it looks for damaged pages and records in the database, for records without files and files without
-    records, for objects of buckets whose record is damaged, and for processes, containers and temporary files that nothing
+    records, for objects of buckets whose record is damaged, and for processes, containers, their networks and temporary files that nothing
     needs any more. Of a PostgreSQL database it checks the records. It changes nothing, prints what to do, and may run while the home is used. The exit code is 1 if
     anything is wrong.
     """

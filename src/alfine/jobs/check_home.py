@@ -16,7 +16,7 @@ from alfine.jobs.check_buckets import bucket_problems
 from alfine.jobs.home import is_home
 from alfine.runners.container_engine import engine_of
 from alfine.runners.launcher import EXIT, control_path, read_json
-from alfine.runners.strays import containers_of, idle_launchers, processes_of
+from alfine.runners.strays import containers_of, idle_launchers, networks_of, processes_of
 from alfine.store import queries
 from alfine.store.check_database import bad_records, damages, is_current, revision_of, server_state
 from alfine.store.config import Config
@@ -46,7 +46,7 @@ class Problem:
     """Something that is wrong with a home.
 
     Attributes:
-        kind: settings, database, record, folder, bucket, process, container or temporary.
+        kind: settings, database, record, folder, bucket, process, container, network or temporary.
         where: The file, the record or the process.
         what: What is wrong with it.
         remedy: What to do.
@@ -214,12 +214,22 @@ def _containers(by_folder: Mapping[Path, TrainingJobFolder], home: Path) -> Iter
         return
     try:
         for container, folder in containers_of(engine, home / JOBS):
-            row = by_folder.get(folder)
-            if row is None or is_terminal(row.status):
-                what = f"a container of {folder.name}, which {'has ended' if row else 'is not recorded'}"
+            if reason := _why_needless(by_folder.get(folder)):
+                what = f"a container of {folder.name}, which {reason}"
                 yield Problem("container", container, what, f"Remove it: {engine.command} rm --force {container}")
+        for network, folder in networks_of(engine, home / JOBS):
+            if reason := _why_needless(by_folder.get(folder)):
+                what = f"the network of the containers of {folder.name}, which {reason}"
+                yield Problem("network", network, what, f"Remove it: {engine.command} network rm {network}")
     except OSError as error:
         yield Problem("container", engine.command, str(error), "Check the container engine.")
+
+
+def _why_needless(row: TrainingJobFolder | None) -> str:
+    """Return why a training job needs no containers any more; "" where it may."""
+    if row is None:
+        return "is not recorded"
+    return "has ended" if is_terminal(row.status) else ""
 
 
 def _left_over(home: Path) -> Iterator[Problem]:

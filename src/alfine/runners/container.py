@@ -104,8 +104,11 @@ class ContainerRunner(ProcessRunner):
         return seen
 
     def _are_removed(self, launch: LocalLaunch) -> bool:
+        """Return whether the engine has removed the containers and their network, as far as its clients have written."""
         names = [CONTAINER.format(host=host.name) for host in self._hosts(launch)]
-        return all((read_json(control_path(str(launch.folder), name)) or {}).get("removed") for name in names)
+        settled, *records = [read_json(control_path(str(launch.folder), name)) or {} for name in (CONTAINERS, *names)]
+        network_is_left = settled.get("network") and not any(record.get("network_removed") for record in records)
+        return not network_is_left and all(record.get("removed") for record in records)
 
     def _must_wait(self, launch: LocalLaunch) -> bool:
         engine, _ = self._engine()

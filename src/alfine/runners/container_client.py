@@ -52,8 +52,8 @@ NEVER = "0001-01-01"
 CANNOT_RUN = 125
 """The exit code of docker and podman where they can't run a container."""
 
-NEW_NETWORK = ("network", "create", "--label", "alfine")
-"""The command that makes a network, without the network's name."""
+FOLDER_LABEL = "alfine.folder"
+"""The label of a container and of a network with its training job's folder."""
 
 FIRST_HOST = 2
 """The number of the first host's address in the network; 1 is the gateway's."""
@@ -70,10 +70,12 @@ class Containers:
         with open(path, encoding="utf-8") as file:
             settings = json.load(file)
         self.folder = os.path.dirname(path)
+        label = f"{FOLDER_LABEL}={os.path.dirname(self.folder)}"
         self.engine: str = settings["engine"]
         self.is_podman: bool = settings["podman"]
         self.hosts: dict[str, str] = settings["hosts"]
         self.network: str = settings["network"]
+        self.new_network = ("network", "create", "--label", "alfine", "--label", label, self.network)
         self.written: list[str] = settings["written"]
         self.is_retry: bool = settings.get("retry", False)  # not in a file of an earlier version
 
@@ -105,7 +107,7 @@ class Containers:
         """Write what the engine says about a host's container, and remove the container, also one that still runs.
 
         The file's object has `started` (None: the engine doesn't answer), `running`, `code`, `oom_killed` and `error`, and `removed`
-        once the container is.
+        once the container is, `network_removed` once the network is.
 
         Args:
             host: The host.
@@ -124,9 +126,10 @@ class Containers:
             }
         self._write(f"container.{host}.json", record)
         if self._remove(name):
-            self._write(f"container.{host}.json", {**record, "removed": True})
-        if self.network:  # refused while another host's container uses it
-            self._tell("network", "rm", self.network)
+            record["removed"] = True
+        if self.network and self._remove_network():
+            record["network_removed"] = True
+        self._write(f"container.{host}.json", record)
         if self.is_podman and os.geteuid() != 0:
             # Without root, what the image's user wrote belongs to a user who only exists inside podman's user namespace.
             self._tell("unshare", "chown", "--recursive", "--no-dereference", "0:0", *self.written)
@@ -135,6 +138,11 @@ class Containers:
         """Remove a container if there is one, and return whether there is none any more."""
         answer = self._tell("rm", "-f", *(("--time", "0") if self.is_podman else ()), name)
         return answer is not None and (not answer.returncode or "no such" in answer.stderr.lower())
+
+    def _remove_network(self) -> bool:
+        """Remove the network, which the engine refuses while another host's container uses it. Return whether there is none any more."""
+        answer = self._tell("network", "rm", self.network)
+        return answer is not None and (not answer.returncode or "not found" in answer.stderr.lower())
 
     def settle_all(self) -> None:
         """Settle the hosts that have no file yet: the programs that ran their clients were killed."""
@@ -146,7 +154,7 @@ class Containers:
     def _let_begin(self, host: str) -> None:
         """Wait until a client has begun its container, or has ended. One that is killed before leaves its network behind."""
         name, until = self.hosts[host], time.monotonic() + BEGIN_SECONDS
-        while _runs("--name", name) or (self.network and _runs(*NEW_NETWORK, self.network)):
+        while _runs("--name", name) or (self.network and _runs(*self.new_network)):
             state = self._state(name)
             if (state and _has_started(state)) or time.monotonic() >= until:
                 return
@@ -203,7 +211,7 @@ class Containers:
         """Make the network unless another host has, and return why that failed, and the words by which a host joins it."""
         if not self.network:
             return "", []
-        made = self._tell(*NEW_NETWORK, self.network)
+        made = self._tell(*self.new_network)
         found = self._tell("network", "inspect", self.network)
         if found is None or found.returncode:
             return f"the network of this training job couldn't be made: {_said(made)}", []

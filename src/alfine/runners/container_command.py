@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-from alfine.runners.container_client import answer
+from alfine.runners.container_client import FOLDER_LABEL, answer
 from alfine.runners.container_engine import ContainerEngine, client_environment
 from alfine.runners.container_links import links_out
 from alfine.runners.executor import LocalLaunch
@@ -59,7 +59,7 @@ def run_words(engine: ContainerEngine, launch: LocalLaunch, host: JobHost) -> li
     arguments = launch.arguments or (() if launch.entrypoint else ("train",))
     return [
         *(engine.command, "run", "--name", container_name(launch, host), "--hostname", host.name),
-        *("--label", f"alfine.training-job={launch.name}", "--label", f"alfine.folder={launch.folder}"),
+        *("--label", f"alfine.training-job={launch.name}", "--label", f"{FOLDER_LABEL}={launch.folder}"),
         *gpu_words(engine, launch.instance_type, devices_of(launch, host.name)),
         *_mount_words(launch, host),
         *("--env-file", _write_variables(launch, host)),

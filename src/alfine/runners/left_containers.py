@@ -1,4 +1,4 @@
-"""Removes the containers of training jobs that have ended, if their engine didn't when it was told."""
+"""Removes the containers and networks of training jobs that have ended, if their engine didn't when it was told."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from alfine.runners.container_engine import ContainerEngine
-from alfine.runners.strays import containers_of
+from alfine.runners.strays import containers_of, networks_of
 from alfine.runners.supervision import has_ended
 
 logger = logging.getLogger("alfine.runners")
@@ -18,7 +18,7 @@ PAUSE_SECONDS = 60.0
 
 
 class LeftContainers:
-    """Looks for such containers in a thread, again and again until none is left.
+    """Looks for them in a thread, again and again until none is left.
 
     Args:
         engine: See `ContainerRunner`.
@@ -74,3 +74,6 @@ class LeftContainers:
         for container, folder in containers_of(engine, top):
             if has_ended(str(folder)) and not engine.tell("rm", "-f", container):
                 raise OSError(f"{engine.command} didn't remove {container} of {folder.name}.")
+        for network, folder in networks_of(engine, top):
+            if has_ended(str(folder)) and not engine.tell("network", "rm", network):
+                raise OSError(f"{engine.command} didn't remove the network {network} of {folder.name}.")

@@ -1,4 +1,4 @@
-"""Finds what runs for training jobs on this machine: their processes, their containers, and launchers that nobody uses."""
+"""Finds what is on this machine for training jobs: their processes, their containers and networks, and launchers that nobody uses."""
 
 from __future__ import annotations
 
@@ -8,12 +8,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from alfine.runners import launcher
+from alfine.runners.container_client import FOLDER_LABEL
 from alfine.runners.container_engine import ContainerEngine
 from alfine.runners.job_folder import Workspace
 from alfine.runners.log_files import log_status
-
-LABEL = "alfine.folder"
-"""The label of a container with its training job's folder."""
 
 ENGINE_SECONDS = 20.0
 """Longest time, in seconds, that a container engine may take to list its containers."""
@@ -51,17 +49,37 @@ def idle_launchers() -> list[int]:
 
 
 def containers_of(engine: ContainerEngine, top: Path) -> Iterator[tuple[str, Path]]:
-    """Yield the id and the training job's folder of each container that was made for a folder below `top`, also of one that has ended.
+    """Return the id and the training job's folder of each container that was made for a folder below `top`, also of one that has ended.
 
     Raises:
         OSError: The engine can't be asked.
     """
-    ids = _ask(engine, "ps", "--all", "--quiet", "--filter", f"label={LABEL}").split()
-    shown = _ask(engine, "inspect", "--format", f'{{{{index .Config.Labels "{LABEL}"}}}}', *ids) if ids else ""
-    for container, folder in zip(ids, shown.splitlines(), strict=False):
+    ids = _ask(engine, "ps", "--all", "--quiet", "--filter", f"label={FOLDER_LABEL}").split()
+    shown = _ask(engine, "inspect", "--format", _folder_in(".Config.Labels"), *ids) if ids else ""
+    return _below(top, ids, shown.splitlines())
+
+
+def networks_of(engine: ContainerEngine, top: Path) -> Iterator[tuple[str, Path]]:
+    """Return the name or id of each network that was made for the hosts of a training job below `top`, and the training job's folder.
+
+    Raises:
+        OSError: The engine can't be asked.
+    """
+    names = _ask(engine, "network", "ls", "--quiet", "--filter", f"label={FOLDER_LABEL}").split()
+    shown = _ask(engine, "network", "inspect", "--format", _folder_in(".Labels"), *names) if names else ""
+    return _below(top, names, shown.splitlines())
+
+
+def _folder_in(labels: str) -> str:
+    return f'{{{{index {labels} "{FOLDER_LABEL}"}}}}'
+
+
+def _below(top: Path, names: Iterable[str], folders: Iterable[str]) -> Iterator[tuple[str, Path]]:
+    real_top = os.path.realpath(top)
+    for name, folder in zip(names, folders, strict=False):
         real = Path(os.path.realpath(folder))
-        if real.is_relative_to(os.path.realpath(top)):
-            yield container, top / real.relative_to(os.path.realpath(top))
+        if real.is_relative_to(real_top):
+            yield name, top / real.relative_to(real_top)
 
 
 def _ask(engine: ContainerEngine, *words: str) -> str:
