@@ -27,7 +27,6 @@ Examples:
   alfine check job.yaml --run
   alfine check notebook.ipynb
 
-\b
 Exit codes: 0 the job can be created and makes sense, or all cells will be
 answered; 1 otherwise.
 """

@@ -21,7 +21,7 @@ Examples:
       --criterion "BestObjectiveNotImproving 10"
 
 \b
-A criterion is its name and its settings, such as
+A criterion is its name and its settings, such as:
   BestObjectiveNotImproving 10 strict=true
   ConvergenceDetected epsilon=0.01 delta=0.05
   TargetObjectiveMetricValue 0.95
