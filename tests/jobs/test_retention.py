@@ -58,11 +58,15 @@ def folders(home, name):
     return {one.name for one in place.iterdir() if not one.name.startswith(".") and any(one.iterdir())}
 
 
+def denied(_):
+    raise PermissionError
+
+
 def best(home, name):
     return home.service.describe(name)["BestTrainingJob"]["TrainingJobName"]
 
 
-def test_old_files_go_and_the_best_the_records_and_running_jobs_stay(home, script, tmp_path):
+def test_old_files_go_and_the_best_the_records_and_running_jobs_stay(home, script, tmp_path, monkeypatch):
     run(home, script, "old")
     create(home, script, "going-on", max_training_jobs=9)
     going_on = home.engine().open("going-on")
@@ -85,6 +89,10 @@ def test_old_files_go_and_the_best_the_records_and_running_jobs_stay(home, scrip
     assert folders(home, "going-on") >= before
     assert (outside / "precious").exists()
     assert prune(home.store, home.jobs_folder, OLD, later(home)).removals == []
+    with monkeypatch.context() as patch:  # what can't be looked at isn't taken to be empty: removing it tells why
+        patch.setattr("os.scandir", denied)
+        planned = plan(home.store, home.jobs_folder, OLD, later(home)).removals
+    assert [removal.job.name for removal in planned] == removed
     assert len(home.service.training_jobs("old")) == 3
     assert [problem for problem in check_home(home.folder).problems if problem.kind == "folder"] == []
     home.service.request_stop("going-on")

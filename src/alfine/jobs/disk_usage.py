@@ -26,7 +26,7 @@ def size_of(folder: Path) -> int:
         with Beneath.at(folder) as opened:
             return sum(_sizes(opened, 1))
     except OSError:
-        return 0  # it is gone, or isn't a folder
+        return 0  # it is gone, isn't a folder, or can't be opened: what nobody can look at isn't counted
 
 
 def _sizes(folder: Beneath, depth: int) -> Iterator[int]:
@@ -48,7 +48,7 @@ def _size_below(folder: Beneath, name: str, depth: int) -> int:
         with folder.folder(name) as inner:
             return sum(_sizes(inner, depth + 1))
     except OSError:
-        return 0  # it was removed or replaced meanwhile
+        return 0  # it was removed or replaced meanwhile, or can't be opened
 
 
 class HomeSize:

@@ -21,6 +21,7 @@ def model_folder(store: Store, folder: Path, name: str) -> Path | None:
 
     Raises:
         NotFound: There is no training job of that name.
+        OSError: Its files can't be looked at.
     """
     with store.reading() as connection:
         space = workspace_of(folder, queries.training_job(connection, name))
@@ -30,5 +31,5 @@ def model_folder(store: Store, folder: Path, name: str) -> Path | None:
                 return None
             with inside.folder(MODEL) as model:
                 return space.model if model.names(most=None) else None
-    except OSError:  # it never ran here, or its files were removed: there is no model
+    except (FileNotFoundError, NotADirectoryError):  # it never ran here, or its files were removed: there is no model
         return None

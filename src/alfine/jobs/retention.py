@@ -110,8 +110,10 @@ def _has_files(folder: Path) -> bool:
     try:
         with Beneath.at(folder) as opened:
             return bool(opened.names())
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return False  # there is no such folder: it was removed before, or lies on another server
+    except OSError:
+        return True  # removing it tells what is wrong with it
 
 
 def _best(store: Store, tuning_job: int) -> frozenset[str]:

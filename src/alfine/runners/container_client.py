@@ -279,7 +279,7 @@ def _runs(*words: str) -> bool:
     try:
         numbers = [name for name in os.listdir("/proc") if name.isdigit()]
     except OSError:
-        return False  # there is no /proc
+        return False  # there is no /proc, or nobody can look: then the container is settled without waiting for its beginning
     return any(command in _command(number) for number in numbers)
 
 

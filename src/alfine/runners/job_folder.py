@@ -119,8 +119,10 @@ class Workspace:
         try:
             with Beneath.at(self.folder) as folder, folder.open("opt/ml/output/failure") as file:
                 data = file.read(FAILURE_LIMIT * LONGEST_CHARACTER)
-        except OSError:  # then the exit code and the log say why it failed
-            return ""
+        except OSError as error:
+            if is_shortage(error):  # it may be read a moment later
+                raise
+            return ""  # then the exit code and the log say why it failed
         return data.decode(errors="replace")[:FAILURE_LIMIT].strip()
 
 

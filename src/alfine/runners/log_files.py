@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 from alfine.runners import launcher
 from alfine.runners.protocol import LogPiece
+from alfine.runners.shortages import is_shortage
 
 logger = logging.getLogger("alfine.runners")
 
@@ -79,12 +80,19 @@ def open_log(log: Path) -> BinaryIO:
     return launcher.open_regular(str(log))
 
 
+def _raise_shortage(error: OSError) -> None:
+    """Raise an error again that says nothing about a log: a moment later the log may be read."""
+    if is_shortage(error):
+        raise error
+
+
 def log_status(log: Path) -> os.stat_result | None:
     """Return what stat says of a training job's log; None where there is none, or something else than a file."""
     try:
         with open_log(log) as file:
             return os.fstat(file.fileno())
-    except OSError:
+    except OSError as error:
+        _raise_shortage(error)
         return None  # there is no log: nothing was printed
 
 
@@ -121,7 +129,8 @@ def piece_of(log: Path, begin: int, most: int) -> LogPiece:
             size = os.fstat(file.fileno()).st_size
             file.seek(begin)
             return LogPiece(begin=begin, data=file.read(most) if most else b"", size=size, path=str(log))
-    except OSError:
+    except OSError as error:
+        _raise_shortage(error)
         return LogPiece(begin=begin, path=str(log))  # nothing was printed
 
 
@@ -280,7 +289,8 @@ def tail(log: Path) -> str:
         with open_log(log) as file:
             file.seek(max(0, os.fstat(file.fileno()).st_size - TAIL_BYTES))
             text = file.read().decode(errors="replace").strip()
-    except OSError:
+    except OSError as error:
+        _raise_shortage(error)
         return ""  # there is no log: nothing was printed
     printable = "".join(
         letter if letter.isprintable() or letter in "\n\t" else "\N{REPLACEMENT CHARACTER}" for letter in text

@@ -93,7 +93,7 @@ def _ask(engine: ContainerEngine, *words: str) -> str:
 def _processes() -> list[int]:
     try:
         numbers = [int(entry.name) for entry in os.scandir("/proc") if entry.name.isdigit()]
-    except OSError:
+    except FileNotFoundError:
         return []  # there is no /proc
     return [pid for pid in numbers if pid != os.getpid()]
 

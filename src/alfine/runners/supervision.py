@@ -19,6 +19,7 @@ from typing import Any
 from alfine.runners import launcher
 from alfine.runners.job_folder import Workspace, make_control
 from alfine.runners.log_files import log_status
+from alfine.runners.shortages import is_shortage
 
 LOST = "The supervisor of this training job was killed, or the machine went down."
 
@@ -162,10 +163,14 @@ def _settle_containers(folder: str) -> None:
 
 
 def _processes_of(folder: str) -> list[int]:
-    """Return processes that have the training job's mark or environment, or print to its log. On Linux only; elsewhere none are found."""
+    """Return processes that have the training job's mark or environment, or print to its log. On Linux only; elsewhere none are found.
+
+    Raises:
+        OSError: The machine is too short of something to look.
+    """
     try:
         numbers = [int(entry.name) for entry in os.scandir("/proc") if entry.name.isdigit()]
-    except OSError:
+    except FileNotFoundError:
         return []  # there is no /proc
     log, mark = log_status(Path(launcher.control_path(folder, launcher.LOG))), launcher.mark_of(folder)
     return [pid for pid in numbers if pid != os.getpid() and (_has_mark(pid, mark) or _belongs(pid, folder, log))]
@@ -182,7 +187,9 @@ def _belongs(pid: int, folder: str, log: os.stat_result | None) -> bool:
         return True
     try:
         return marker in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-    except OSError:
+    except OSError as error:
+        if is_shortage(error):
+            raise
         return False  # it has ended, or is another user's
 
 
@@ -191,4 +198,4 @@ def _is_file(path: str, file: os.stat_result) -> bool:
     try:
         return os.path.samestat(Path(path).stat(), file)
     except OSError:
-        return False  # the process has closed it, or has ended
+        return False  # the process has closed it, or has ended: a look needs no descriptor

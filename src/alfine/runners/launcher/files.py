@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -91,14 +92,19 @@ def take_lock(folder: str) -> int | None:
 
     Returns:
         A file descriptor, which holds the lock until it is closed; None when another process holds the lock.
+
+    Raises:
+        OSError: The lock can't be opened, or can't be asked for: nobody knows whether another process holds it.
     """
     fd = os.open(
         control_path(folder, LOCK), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o644
     )
     try:
         fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except OSError as error:
         os.close(fd)
+        if error.errno not in (errno.EACCES, errno.EAGAIN):  # a file system without locks, for example
+            raise
         return None
     return fd
 

@@ -9,6 +9,8 @@ import signal
 import sys
 from contextlib import suppress
 
+from .capacity import SHORTAGES
+
 TYPE_CHECKING = False  # the module typing takes long to import
 if TYPE_CHECKING:
     from typing import Any
@@ -33,6 +35,9 @@ def identity(pid: int) -> str | None:
 
     Returns:
         None when the process is gone. A zombie counts as gone, since it does nothing any more.
+
+    Raises:
+        OSError: There are too few descriptors to tell, for example.
     """
     if not LINUX:
         return _identity_by_ps(pid)
@@ -41,7 +46,9 @@ def identity(pid: int) -> str | None:
             fields = file.read().rpartition(")")[2].split()
         with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
             boot = file.read().strip()
-    except OSError:
+    except OSError as error:
+        if error.errno in SHORTAGES:  # nobody knows
+            raise
         return None  # it is gone, which is what None says
     return None if fields[0] in "ZX" else f"{boot}:{fields[19]}"
 
@@ -78,8 +85,10 @@ def mark_on(pid: int) -> int:
     try:
         with open(f"/proc/{pid}/limits", "rb") as file:
             marks = [line.split()[3] for line in file if line.startswith(b"Max realtime timeout")]
-    except OSError:  # it has ended
-        return 0
+    except OSError as error:
+        if error.errno in SHORTAGES:  # nobody knows
+            raise
+        return 0  # it has ended, or is another user's
     return int(marks[0]) if marks and marks[0].isdigit() and identity(pid) is not None else 0
 
 
