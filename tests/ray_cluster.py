@@ -89,6 +89,10 @@ class RayCluster:
         """Return the processes of slots."""
         return processes("ray::Slot")
 
+    def slots_asked_for(self) -> int:
+        """Return how many slots Ray was asked for so far."""
+        return sum(actor["ActorClassName"] == "Slot" for actor in self._cluster.global_state.actor_table(None).values())
+
     def groups(self) -> list[str]:
         """Return the names of the placement groups that hold resources, or wait for some."""
         groups = self._cluster.global_state.placement_group_table().values()

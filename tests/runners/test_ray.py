@@ -282,6 +282,20 @@ def test_training_jobs_share_a_gpu_and_others_see_none(bench, tmp_path):
     assert bench.log(without) == "gpus=\n"
 
 
+def test_short_training_jobs_ask_for_no_more_slots_than_wait_at_once(bench):
+    """Two run on the GPU of node two, and one waits: the request for its slot stays when it gets another one, for the next that waits."""
+    launches = [bench.counting(1, instance_type="half") for _ in range(8)]
+    before = bench.cluster.slots_asked_for()
+    for launch in launches[:3]:
+        bench.runner.start(launch)
+    for ended, following in zip(launches, launches[3:], strict=False):
+        bench.wait(ended)
+        bench.runner.start(following)
+    for launch in launches[5:]:
+        bench.wait(launch)
+    assert 0 < bench.cluster.slots_asked_for() - before <= 3
+
+
 def test_secrets_of_the_environment_are_in_no_file_of_ray(bench):
     secret = "hush-9f3b"
     launch = bench.launch(COUNTING, environment={"LINES": "1", "TOKEN": secret})

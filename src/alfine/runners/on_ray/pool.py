@@ -37,6 +37,11 @@ CLOSE_SECONDS = 5.0
 ANSWER_SECONDS = 5.0
 """How long a free slot may take to answer before a training job gets it. Otherwise another one is taken."""
 
+SURPLUS_SECONDS = 2.0
+"""How long a request for a slot stays when a training job no longer waits for it, since the next one may come at once: to take it back and
+to ask anew costs Ray as much as a training job, or a process that was just being started.
+"""
+
 MOST_DEATHS = 5
 """Slots that die while they are made, before the training job fails that waits for one: they may be killed with their nodes."""
 
@@ -93,6 +98,8 @@ class Pool:
         self._free: list[HeldSlot] = []
         self._waiting: dict[Shape, list[_Waiting]] = defaultdict(list)
         self._coming: dict[Shape, list[asyncio.Task[None]]] = defaultdict(list)
+        self._most_waiting: dict[Shape, int] = defaultdict(int)  # training jobs at once, since the last `_trim`
+        self._to_trim: set[Shape] = set()
         self._endings: dict[HeldSlot, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()  # that nobody waits for
         self._names: set[str] = set()  # of all slots that this pool has made or adopted
@@ -131,9 +138,9 @@ class Pool:
                 self.release(waiting.slot.result(), 0.0)
             raise
         finally:
-            if waiting in self._waiting[shape]:
+            if waiting in self._waiting[shape]:  # it is stopped: it needs none
                 self._waiting[shape].remove(waiting)
-            self._match(shape)
+                self._take_back(shape, len(self._waiting[shape]))
 
     def release(self, slot: HeldSlot, keep_seconds: float) -> None:
         """Take back a slot whose training job has ended.
@@ -229,12 +236,26 @@ class Pool:
     # -- slots to come -------------------------------------------------------------------------------------------------
 
     def _match(self, shape: Shape) -> None:
-        """Ask for as many slots as training jobs wait for."""
-        waiting, coming = self._waiting[shape], self._coming[shape]
-        while len(coming) < len(waiting):
+        """Ask for as many slots as training jobs wait for. What was asked for beyond that is taken back if it stays so."""
+        waiting, coming = len(self._waiting[shape]), self._coming[shape]
+        self._most_waiting[shape] = max(self._most_waiting[shape], waiting)
+        while len(coming) < waiting:
             coming.append(asyncio.create_task(self._make(shape)))
-        while len(coming) > len(waiting):
-            coming.pop().cancel()
+        if len(coming) > waiting and shape not in self._to_trim:
+            self._to_trim.add(shape)
+            asyncio.get_running_loop().call_later(SURPLUS_SECONDS, self._trim, shape)
+
+    def _trim(self, shape: Shape) -> None:
+        """Take back the requests for slots that no training job has needed lately."""
+        self._to_trim.discard(shape)
+        self._take_back(shape, self._most_waiting[shape])
+        self._most_waiting[shape] = 0
+        self._match(shape)
+
+    def _take_back(self, shape: Shape, kept: int) -> None:
+        """Take back the last requests for slots, beyond a number."""
+        while len(self._coming[shape]) > kept:
+            self._coming[shape].pop().cancel()
 
     async def _make(self, shape: Shape) -> None:
         name = self._cluster.slot_name()
@@ -278,6 +299,8 @@ class Pool:
             machine: Only those on this machine end; "": on all.
         """
         self.look_for_abandoned()
+        for shape in [shape for shape in self._coming if shape != but]:
+            self._take_back(shape, len(self._waiting[shape]))
         for slot in [slot for slot in self._free if slot.shape != but and machine in ("", slot.facts.machine)]:
             self._unfree(slot)
             self.end(slot)
@@ -315,7 +338,13 @@ class Pool:
         task.add_done_callback(self._tasks.discard)
 
     async def close(self) -> None:
-        """End the slots without a training job."""
+        """End the slots without a training job, and take back the requests for further ones."""
+        self._waiting.clear()
+        coming = [task for tasks in self._coming.values() for task in tasks]
+        for task in coming:
+            task.cancel()
+        if coming:
+            await asyncio.wait(coming)  # then `_tasks` has what takes them back
         for slot in list(self._free):
             self._unfree(slot)
             self.end(slot)
