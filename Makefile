@@ -28,12 +28,13 @@ RELEASE ?= .venv-release
 # One more than two cores: tests also wait, for servers and training jobs.
 JOBS ?= 3
 DATA ?=
-# How many places `make mutants` changes, and which sample of them.
+# How many places `make mutants` changes, for how long `make faults` injects faults, how many `make faults-ray` does, and how many
+# requests `make states` spoils. SEED says which sample: without it, mutants take
+# that of seed 1, and the others another one each time, which they print.
 COUNT ?= 100
-SEED ?= 1
 SECONDS ?= 900
-REQUESTS ?= 20000
 FAULTS ?= 100
+REQUESTS ?= 20000
 SEED ?=
 
 BIN = $(VENV)/bin
@@ -192,7 +193,7 @@ bench-stopping: $(VENV)/demo
 # Changes the code in one place at a time, and counts how often the tests notice (CONTRIBUTING.md).
 mutants: $(VENV)/dev
 	@$(BIN)/python $(PIP) install coverage
-	$(BIN)/python bench/mutation/run.py --count $(COUNT) --seed $(SEED)
+	$(BIN)/python bench/mutation/run.py --count $(COUNT) $(if $(SEED),--seed $(SEED))
 
 clean:
 	rm -rf .mutation $(VENV) $(WHEEL) $(CLIENTS) $(SITE) $(RELEASE) site .pytest_cache .mypy_cache .ruff_cache .import_linter_cache dist when-to-stop
