@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from importlib import import_module
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from alfine.core.facts import TUNING_TRANSITIONS
 from alfine.store.database import Connection, Database
@@ -147,5 +147,5 @@ class WebhookCursors:
 
 
 def _insert(connection: Connection) -> Any:
-    """Return the INSERT of the database at hand, which can yield to a row that is there."""
-    return postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    """Return the INSERT of the database at hand, which can yield to a row that is there. Only its own dialect is imported."""
+    return import_module(f"sqlalchemy.dialects.{connection.dialect.name}").insert
