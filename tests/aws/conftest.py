@@ -128,5 +128,5 @@ def until(sagemaker: Any, name: str, status: str = "InProgress", *, leaves: bool
         told: dict[str, Any] = sagemaker.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName=name)
         if (told["HyperParameterTuningJobStatus"] != status) is leaves:
             return told
-        time.sleep(0.02)
+        time.sleep(0.05)  # each look costs both sides some milliseconds of a core
     raise AssertionError(told)
