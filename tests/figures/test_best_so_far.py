@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -102,7 +103,7 @@ def test_each_stopping_point_is_labelled_with_its_criterion_and_count() -> None:
 def test_the_title_says_what_each_earlier_stop_cost() -> None:
     jobs = {"long": history(LONG), "none": history(LONG[:4]), "short": history(SHORT)}
     title = best_so_far(jobs).title
-    assert title == "Stopping after 3 of 5 training jobs cost 25 % of the best, after 4 nothing"
+    assert title == "Stopping after 3 of 5 training jobs cost 25 % of the best, nothing after 4"
 
 
 def test_the_title_of_one_job_says_when_its_best_was_found() -> None:
@@ -135,6 +136,28 @@ def test_no_label_is_crossed_by_the_dotted_line_of_another(counts: tuple[int, ..
         start, end = (note["x"] - width, note["x"]) if note["align"] == "right" else (note["x"], note["x"] + width)
         taller = [other for other in notes(drawn) if other["x"] != note["x"] and other["level"] > note["level"]]
         assert not [other for other in taller if start <= other["x"] <= end]
+
+
+@pytest.mark.parametrize("goal", ["Minimize", "Maximize"])
+@pytest.mark.parametrize("alone", [True, False])
+def test_no_label_covers_a_dot(goal: str, alone: bool) -> None:  # noqa: FBT001
+    """Although dots lie at the height where labels stand by default, and wherever else there is no room for them."""
+    objectives = [9.0, 5.0, 6.0, *(5.2 + 0.9 * math.sin(99 * number) for number in range(45))]
+    signed = [-value if goal == "Maximize" else value for value in objectives]
+    stops = [CriterionStop(criterion=f"BestObjectiveNotImproving {after}", after=after) for after in (4, 9, 20, 47)]
+    jobs = {stop.criterion: history(signed[: stop.after], goal=goal) for stop in stops}
+    chart = best_so_far({"": history(signed, goal=goal)}, stops=stops) if alone else best_so_far(jobs)
+    drawn = chart.vega_lite()
+    (left, right), (low, high) = (drawn["encoding"][axis]["scale"]["domain"] for axis in "xy")
+    dots = [(row["x"], row["y"]) for row in marks(drawn, "point")[0]["data"]["values"]]
+    assert len(dots) > 30
+    for label in marks(drawn, "text"):
+        (row,), mark = label["data"]["values"], label["mark"]
+        level = row["level"] - mark.get("dy", 0) / 340 * (high - low)
+        across = mark["dx"] + (6 if alone else 6.2) * len(mark["text"]) * (1 if mark["align"] == "left" else -1)
+        ends = sorted((row["x"] + pixels / 760 * (right - left)) for pixels in (mark["dx"], across))
+        covered = [(x, y) for x, y in dots if ends[0] <= x <= ends[1] and abs(y - level) < 6 / 340 * (high - low)]
+        assert covered == [], mark["text"]
 
 
 def test_a_dot_names_the_hyperparameters() -> None:

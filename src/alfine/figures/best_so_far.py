@@ -23,6 +23,9 @@ LEAST_COMPLETED = 5
 ROOM_BELOW, ROOM_ABOVE = 0.08, 0.35
 """Empty room on the side of the best and of the worst values, in heights of what is shown; the labels need the latter."""
 
+LOSS_DIGITS = 2
+"""Significant digits of what a stop costs: it's an estimate from one search."""
+
 MOST_NAMED = 3
 """Stops that the finding names."""
 
@@ -34,7 +37,7 @@ def finding(histories: Mapping[str, History]) -> str:
         histories: Histories by label, each with an objective.
 
     Example:
-        «Stopping after 31 of 100 training jobs cost 0.2 % of the best, after 54 nothing»
+        «Stopping after 31 of 100 training jobs cost 0.2 % of the best, nothing after 54»
     """
     if not histories:
         return "No training job has an objective yet."
@@ -45,7 +48,7 @@ def finding(histories: Mapping[str, History]) -> str:
     if not shorter:
         return f"Best of {count_of(longest.ended)}: {_best_in_words(longest)}, reached after {number(reached)}"
     first, *others = (_loss(history, longest) for history in shorter[:MOST_NAMED])
-    then = "".join(f", after {history.ended} {loss}" for history, loss in zip(shorter[1:], others, strict=False))
+    then = "".join(f", {loss} after {history.ended}" for history, loss in zip(shorter[1:], others, strict=False))
     return f"Stopping after {shorter[0].ended} of {longest.ended} training jobs cost {first} of the best{then}"
 
 
@@ -60,7 +63,7 @@ def _loss(history: History, longest: History) -> str:
     loss = longest.sign * (reached - best)
     if loss <= 0:
         return "nothing"
-    return percent(loss / abs(best)) if best and loss < abs(best) else short(loss)
+    return percent(loss / abs(best), LOSS_DIGITS) if best and loss < abs(best) else short(loss)
 
 
 def _best_and_when(history: History) -> tuple[float, int]:
@@ -71,20 +74,23 @@ def _best_and_when(history: History) -> tuple[float, int]:
     return value, history.finished.index(incumbent) + 1
 
 
-def frame(values: Array, worst_end: float) -> tuple[float, float]:
+def frame(values: Array, worst_end: float, room: float = ROOM_ABOVE) -> tuple[float, float]:
     """Return the range of objectives that is worth showing, for objectives to minimise.
 
     Args:
         values: (n,), the objectives of all training jobs, minimised.
         worst_end: The worst of the best objectives that the curves end with; it always lies inside.
+        room: The empty room on the side of the worst values, in heights of what is shown.
     """
     best = float(values.min())
     far = max(float(np.quantile(values, SHARE_SHOWN)), worst_end)
     height = (far - best) or abs(best) * 0.01 or 1.0
-    return best - ROOM_BELOW * height, far + ROOM_ABOVE * height
+    return best - ROOM_BELOW * height, far + room * height
 
 
-def frame_of(jobs: Sequence[TrainingJob], sign: float, shown: float = -math.inf) -> tuple[float, float]:
+def frame_of(
+    jobs: Sequence[TrainingJob], sign: float, shown: float = -math.inf, room: float = ROOM_ABOVE
+) -> tuple[float, float]:
     """Return the range of objectives that is worth showing, minimised.
 
     Training jobs that were stopped early count only where few have completed, since their last values are unfinished ones.
@@ -93,12 +99,13 @@ def frame_of(jobs: Sequence[TrainingJob], sign: float, shown: float = -math.inf)
         jobs: Training jobs, at least one with an objective.
         sign: 1 to minimise, -1 to maximise.
         shown: An objective, minimised, that lies inside in any case.
+        room: The empty room on the side of the worst values, in heights of what is shown.
     """
     ended = [(job.status, sign * job.objective) for job in jobs if job.objective is not None]
     completed = [value for status, value in ended if status == "Completed"]
     values = completed if len(completed) >= LEAST_COMPLETED else [value for _, value in ended]
     best = min(value for _, value in ended)  # perhaps one that was stopped
-    return frame(np.array([*values, best] if best < min(values) else values), max(shown, best))
+    return frame(np.array([*values, best] if best < min(values) else values), max(shown, best), room)
 
 
 def outside_note(count: int) -> str:

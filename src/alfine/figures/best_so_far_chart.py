@@ -10,9 +10,11 @@ from alfine.core.facts import Changed, Ended
 from alfine.core.history import History
 from alfine.core.training_job import TrainingJob
 from alfine.core.wording import number
+from alfine.figures.best_so_far import ROOM_ABOVE
 from alfine.figures.chart import Chart
-from alfine.figures.criterion_stops import CriterionStop, with_stops
-from alfine.figures.curve_layout import Curve, Label, Layout, end_text, layout_of
+from alfine.figures.criterion_stops import CriterionStop, marked
+from alfine.figures.curve_layout import WIDTH_OF_LETTER, Curve, Layout, end_text, layout_of
+from alfine.figures.label_places import LINE, Extent, Labelled, Place, places
 from alfine.figures.svg_layer import Plain
 from alfine.figures.theme import BEST, FAINT, MAIN
 from alfine.figures.training_job_rows import (
@@ -22,6 +24,12 @@ from alfine.figures.training_job_rows import (
     training_job_row,
     whole_axis,
 )
+
+GAP = 7.0
+"""Distance of a label from the rule of its curve's end, in pixels."""
+
+ROOMS = (ROOM_ABOVE, 0.5, 0.7, 1.0)
+"""Rooms for labels that are tried until none covers a mark, in heights of what is shown."""
 
 MOST_DOTS = 600
 """Training jobs of a curve that have a dot; of more, every second, third, …"""
@@ -42,29 +50,49 @@ def best_so_far(
         forecast: Of a single tuning job that runs: `Forecast.as_dict`.
         stops: Where which criterion ends the first tuning job.
     """
-    layout = layout_of(histories, title)
-    if not layout.curves:
-        return Chart(name="best-so-far", title="Best objective so far", empty="No training job has an objective yet.")
-    fields = hyperparameter_fields(histories.values())
+    for room in (*ROOMS, ROOMS[0]):  # the first again where labels cover marks in each
+        layout = layout_of(histories, title, room)
+        if not layout.curves:
+            return Chart(
+                name="best-so-far", title="Best objective so far", empty="No training job has an objective yet."
+            )
+        chart, ends_are_free = _drawn(histories, layout, forecast)
+        found, free = marked(chart, next(iter(histories.values())), stops)
+        if ends_are_free and free:
+            break
+    return found if title is None else replace(found, title=title)
+
+
+def _drawn(histories: Mapping[str, History], layout: Layout, forecast: Mapping[str, Any] | None) -> tuple[Chart, bool]:
+    """Return the chart without stops, and whether no label covers anything."""
+    fields, first = hyperparameter_fields(histories.values()), next(iter(histories.values()))
     layers = [
-        *_forecast(next(iter(histories.values())), forecast),
-        *_changes(next(iter(histories.values())) if len(histories) == 1 else None),
+        *_forecast(first, forecast),
+        *_changes(first if len(histories) == 1 else None),
         *(layer for curve in layout.curves for layer in _curve(curve, fields, layout)),
         *_failed(histories),
-        *_ends(layout, fields, next(iter(histories.values())).incumbent),
     ]
     x = quantitative("x", "training jobs ended", axis=whole_axis())
-    x["scale"] = {"domain": [layout.x_range[0], max(layout.x_range[1], _last(histories, forecast))], "nice": False}
-    domain = _reach(layout, next(iter(histories.values())), forecast)
+    x_domain = [layout.x_range[0], max(layout.x_range[1], _last(histories, forecast))]
+    x["scale"] = {"domain": x_domain, "nice": False}
+    domain = _reach(layout, first, forecast)
     y = quantitative("y", layout.y_label, scale={"domain": domain, "nice": False, "zero": False})
+    free = True
+    if len(layout.curves) == 1 and not layout.curves[0].label:
+        layers.append(_best(layout.curves[0], fields, layout, first.incumbent))
+    else:
+        labels = [
+            Labelled(x=curve.end[0], lines=end_text(curve), letter=WIDTH_OF_LETTER, gap=GAP) for curve in layout.curves
+        ]
+        found, free = places(labels, layers, Extent(x=x_domain, y=domain, minimise=layout.minimise))
+        layers += [mark for curve, place in zip(layout.curves, found, strict=True) for mark in _end(curve, place)]
     chart = Chart(
         name="best-so-far",
         title=layout.title,
         notes=(layout.note, *_notes(histories, forecast)),
         view={"encoding": {"x": x, "y": y}, "layer": layers},
     )
-    marked = with_stops(chart, next(iter(histories.values())), stops)
-    return marked if title is None else replace(marked, title=title)
+    return chart, free
 
 
 def _notes(histories: Mapping[str, History], forecast: Mapping[str, Any] | None) -> Iterator[str]:
@@ -122,16 +150,6 @@ def _curve(curve: Curve, fields: Mapping[str, str], layout: Layout) -> Iterator[
     }
 
 
-def _ends(layout: Layout, fields: Mapping[str, str], incumbent: TrainingJob | None) -> Iterator[Plain]:
-    """Yield the marks at the ends of several curves, with their labels; of a single one the best training job."""
-    if len(layout.curves) == 1 and not layout.curves[0].label:
-        yield _best(layout.curves[0], fields, layout, incumbent)
-        return
-    low, high = layout.y_range
-    for curve, label in zip(layout.curves, layout.labels, strict=True):
-        yield from _end(curve, label, low + label.height * (high - low))
-
-
 def _best(curve: Curve, fields: Mapping[str, str], layout: Layout, incumbent: TrainingJob | None) -> Plain:
     """Return the mark of the best training job: by its mean where the best were run again, which may not be the one with the best result."""
     best = [(at, job) for at, job in curve.jobs if incumbent is not None and job.number == incumbent.number]
@@ -143,9 +161,9 @@ def _best(curve: Curve, fields: Mapping[str, str], layout: Layout, incumbent: Tr
     }
 
 
-def _end(curve: Curve, label: Label, level: float) -> Iterator[Plain]:
+def _end(curve: Curve, place: Place) -> Iterator[Plain]:
     x, y = curve.end
-    row = {"data": {"values": [{"x": x, "y": y, "level": level}]}}
+    row = {"data": {"values": [{"x": x, "y": y, "level": place.level}]}}
     yield {
         **row,
         "mark": {"type": "rule", "color": curve.colour, "strokeDash": [2, 3]},
@@ -168,9 +186,9 @@ def _end(curve: Curve, label: Label, level: float) -> Iterator[Plain]:
             "mark": {
                 "type": "text",
                 "text": text,
-                "align": "right" if label.left else "left",
-                "dx": -7 if label.left else 7,
-                "dy": -7 + 14 * line,
+                "align": "right" if place.left else "left",
+                "dx": -GAP if place.left else GAP,
+                "dy": LINE * (line - 0.5),
                 "color": curve.colour,
                 "fontWeight": "bold" if line == 0 else "normal",
                 "fontSize": 12,

@@ -8,8 +8,9 @@ from typing import Any
 
 from alfine.core.history import History
 from alfine.core.wording import percent
-from alfine.figures.best_so_far import MOST_NAMED
+from alfine.figures.best_so_far import LOSS_DIGITS, MOST_NAMED
 from alfine.figures.chart import Chart
+from alfine.figures.label_places import Extent, Labelled, Place, places
 from alfine.figures.svg_layer import Plain
 from alfine.figures.theme import GOOD
 from alfine.figures.training_job_rows import quantitative
@@ -20,17 +21,8 @@ MOST_STOPS = 8
 LONGEST_NAME = 48
 """Letters of a criterion beside its mark."""
 
-HIGHEST_LABEL, LABEL_STEP = 0.97, 0.075
-"""Height of the topmost label, and distance of two, in heights of the frame."""
-
-FOOT = 0.05
-"""Height that labels at the foot leave to the marks of training jobs without an objective, in heights of the frame."""
-
-LOSS_DIGITS = 2
-"""Significant digits of what a stop costs: it's an estimate from one search."""
-
-SHARE_ON_THE_RIGHT = 0.6
-"""Share of the width of the frame from which on a label stands on the left of its mark."""
+LETTER, GAP = 6.0, 5.0
+"""Width of a letter of a label, and its distance from its rule, in pixels."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,15 +67,24 @@ def with_stops(chart: Chart, history: History, stops: Sequence[CriterionStop]) -
         history: The tuning job.
         stops: The ends.
     """
+    return marked(chart, history, stops)[0]
+
+
+def marked(chart: Chart, history: History, stops: Sequence[CriterionStop]) -> tuple[Chart, bool]:
+    """Return what `with_stops` does, and whether no label covers anything."""
     if not chart.view or not stops:
-        return chart
+        return chart, True
     encoding = chart.view["encoding"]
     begin, end = encoding["x"]["scale"]["domain"]
     end = max(end, *(stop.after + 1.0 for stop in stops))
     x = {**encoding["x"], "scale": {**encoding["x"]["scale"], "domain": [begin, end]}}
-    marks = _marks(encoding["y"]["scale"]["domain"], end, sorted(stops, key=lambda stop: stop.after), history.sign)
+    extent = Extent(x=(begin, end), y=encoding["y"]["scale"]["domain"], minimise=history.sign > 0)
+    in_order = sorted(stops, key=lambda stop: stop.after)[:MOST_STOPS]
+    labels = [Labelled(x=stop.after, lines=[_text(stop)], letter=LETTER, gap=GAP) for stop in in_order]
+    found, free = places(labels, chart.view["layer"], extent)
+    marks = (mark for stop, place in zip(in_order, found, strict=True) for mark in _marks(stop, place, extent))
     view = {"encoding": {**encoding, "x": x}, "layer": [*chart.view["layer"], *marks]}
-    return replace(chart, title=_finding(history, stops) or chart.title, view=view)
+    return replace(chart, title=_finding(history, stops) or chart.title, view=view), free
 
 
 def _finding(history: History, stops: Sequence[CriterionStop]) -> str:
@@ -96,34 +97,28 @@ def _finding(history: History, stops: Sequence[CriterionStop]) -> str:
     ]
     if not costs:
         return ""
-    then = "".join(f", after {after} {cost}" for after, cost in costs[1:])
+    then = "".join(f", {cost} after {after}" for after, cost in costs[1:])
     return f"Stopping after {costs[0][0]} of {total} training jobs costs {costs[0][1]} of the best{then}"
 
 
-def _marks(domain: Sequence[float], end: float, stops: Sequence[CriterionStop], sign: float) -> Iterator[Plain]:
-    """Yield a line and a label for each stop: the earliest the highest, so that no line crosses a label."""
-    low, high = domain
-    for index, stop in enumerate(stops[:MOST_STOPS]):
-        share = HIGHEST_LABEL - LABEL_STEP * index
-        level = low + (share if sign > 0 else 1.0 - share + FOOT) * (high - low)
-        row = {"data": {"values": [{"x": stop.after, "level": level}]}}
-        right = stop.after > SHARE_ON_THE_RIGHT * end
-        yield {
-            **row,
-            "mark": {"type": "rule", "color": GOOD, "strokeDash": [5, 3]},
-            "encoding": {"y": quantitative("level", ""), "y2": {"value": "height" if sign > 0 else 0}},
-        }
-        yield {
-            **row,
-            "mark": {
-                "type": "text",
-                "text": f"{_shortened(stop.criterion)}: {stop.after}{_loss(stop)}",
-                "align": "right" if right else "left",
-                "dx": -5 if right else 5,
-                "fontSize": 11,
-            },
-            "encoding": {"y": quantitative("level", "")},
-        }
+def _marks(stop: CriterionStop, place: Place, extent: Extent) -> Iterator[Plain]:
+    """Yield the rule and the label of a stop."""
+    row = {"data": {"values": [{"x": stop.after, "level": place.level}]}}
+    yield {
+        **row,
+        "mark": {"type": "rule", "color": GOOD, "strokeDash": [5, 3]},
+        "encoding": {"y": quantitative("level", ""), "y2": {"value": "height" if extent.minimise else 0}},
+    }
+    side = {"align": "right", "dx": -GAP} if place.left else {"align": "left", "dx": GAP}
+    yield {
+        **row,
+        "mark": {"type": "text", "text": _text(stop), **side, "fontSize": 11},
+        "encoding": {"y": quantitative("level", "")},
+    }
+
+
+def _text(stop: CriterionStop) -> str:
+    return f"{_shortened(stop.criterion)}: {stop.after}{_loss(stop)}"
 
 
 def _loss(stop: CriterionStop) -> str:

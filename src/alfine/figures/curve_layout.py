@@ -1,9 +1,8 @@
-"""The layout of curves of the best objective so far: frame, colours, widths, and labels at the ends that don't hide each other."""
+"""The layout of curves of the best objective so far: frame, colours and widths."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,20 +10,14 @@ import numpy as np
 from alfine.core.history import History
 from alfine.core.training_job import TrainingJob
 from alfine.core.wording import count_of, number
-from alfine.figures.best_so_far import finding, frame_of, outside_note
+from alfine.figures.best_so_far import ROOM_ABOVE, finding, frame_of, outside_note
 from alfine.figures.theme import COLOURS, SHAPES
 
 MOST_BANDS = 4
-"""Up to so many curves have different widths and carefully placed labels."""
+"""Up to so many curves have different widths."""
 
-HIGHEST_LABEL = 0.93
-"""Height of the topmost label, in heights of the frame."""
-
-LABEL_STEP = 0.125
-"""Distance of two labels, in heights of the frame."""
-
-WIDTH_OF_LETTER = 0.0098
-"""Width of a letter of a label, in widths of the frame, measured on the picture."""
+WIDTH_OF_LETTER = 6.8
+"""Width of a letter of a label, in pixels, measured on the picture."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,14 +44,6 @@ class Curve:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Label:
-    """The place of a curve's label: its height, in heights of the frame, and whether it is on the left of the curve's end."""
-
-    height: float
-    left: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
     """Everything that is drawn."""
 
@@ -66,8 +51,8 @@ class Layout:
     note: str
     metrics: str
     goal: str
+    minimise: bool
     curves: list[Curve]
-    labels: list[Label]
     x_range: tuple[float, float]
     y_range: tuple[float, float]
 
@@ -77,7 +62,14 @@ class Layout:
         return f"{self.metrics} ({self.goal})"
 
 
-def layout_of(histories: Mapping[str, History], title: str | None) -> Layout:
+def layout_of(histories: Mapping[str, History], title: str | None, room: float = ROOM_ABOVE) -> Layout:
+    """Return the layout of tuning jobs by label.
+
+    Args:
+        histories: The tuning jobs.
+        title: The title; None writes what the figure finds.
+        room: The room for labels, in heights of what is shown.
+    """
     shown = {label: history for label, history in histories.items() if history.incumbent is not None}
     lengths = sorted(history.ended for history in shown.values())
     curves = [
@@ -89,7 +81,7 @@ def layout_of(histories: Mapping[str, History], title: str | None) -> Layout:
     metrics = ", ".join(sorted({history.spec.metric for history in histories.values()}))
     minimise = all(history.sign > 0 for history in histories.values())
     x_range = _x_range(curves)
-    y_range, outside = _frame(curves, minimise=minimise)
+    y_range, outside = _frame(curves, room, minimise=minimise)
     notes = ["Line: best so far. Dots: single training jobs."]
     if outside:
         notes.append(f"{outside_note(outside)}.")
@@ -98,8 +90,8 @@ def layout_of(histories: Mapping[str, History], title: str | None) -> Layout:
         note=" ".join(notes) if curves else "",
         metrics=metrics,
         goal="lower is better" if minimise else "higher is better",
+        minimise=minimise,
         curves=curves,
-        labels=_labels(curves, x_range, minimise=minimise),
         x_range=x_range,
         y_range=y_range,
     )
@@ -125,7 +117,7 @@ def _width(shorter_ones: int, count: int) -> float:
     return 2.0 + 2.5 * shorter_ones if count <= MOST_BANDS else 2.0
 
 
-def _frame(curves: Iterable[Curve], *, minimise: bool) -> tuple[tuple[float, float], int]:
+def _frame(curves: Iterable[Curve], room: float, *, minimise: bool) -> tuple[tuple[float, float], int]:
     """Return the range of the y-axis, and how many objectives lie outside it."""
     curves = list(curves)
     if not curves:
@@ -133,7 +125,7 @@ def _frame(curves: Iterable[Curve], *, minimise: bool) -> tuple[tuple[float, flo
     sign = 1.0 if minimise else -1.0
     values = np.array([sign * (job.objective or 0.0) for curve in curves for _, job in curve.jobs])
     worst_end = max(sign * curve.end[1] for curve in curves)
-    low, high = frame_of([job for curve in curves for _, job in curve.jobs], sign, worst_end)
+    low, high = frame_of([job for curve in curves for _, job in curve.jobs], sign, worst_end, room)
     outside = int((values > high).sum())
     return ((low, high) if minimise else (-high, -low)), outside
 
@@ -141,39 +133,6 @@ def _frame(curves: Iterable[Curve], *, minimise: bool) -> tuple[tuple[float, flo
 def _x_range(curves: Iterable[Curve]) -> tuple[float, float]:
     longest = max((curve.end[0] for curve in curves), default=1)
     return min(0.5, 1 - 0.02 * longest), longest + max(0.5, 0.02 * longest)
-
-
-def _labels(curves: list[Curve], x_range: tuple[float, float], *, minimise: bool) -> list[Label]:
-    """Place the labels so that as few of them as possible cross the dotted line of another one.
-
-    Every arrangement of up to `MOST_BANDS` labels is tried; more are only kept apart.
-    """
-    low, high = x_range
-    at = [(curve.end[0] - low) / (high - low) for curve in curves]
-    widths = [WIDTH_OF_LETTER * max(map(len, end_text(curve))) for curve in curves]
-
-    def faults(order: Sequence[int], left: Sequence[bool]) -> float:
-        total = 0.0
-        for place, index in enumerate(order):
-            start, end = (
-                (at[index] - widths[index], at[index]) if left[index] else (at[index], at[index] + widths[index])
-            )
-            total += 10 * (start < 0) + 10 * (end > 1)
-            total += sum(start <= at[taller] <= end for taller in order[:place])
-        return total
-
-    by_end = sorted(range(len(curves)), key=lambda index: at[index])
-    orders = itertools.permutations(by_end) if len(curves) <= MOST_BANDS else [tuple(by_end)]
-    sides = (
-        itertools.product((False, True), repeat=len(curves)) if len(curves) <= MOST_BANDS else [[x > 0.5 for x in at]]
-    )
-    # Among equals, min takes the first: the earliest stop at the top, and labels on the right.
-    order, left = min(itertools.product(orders, sides), key=lambda both: faults(*both))
-    heights = {index: max(0.05, HIGHEST_LABEL - LABEL_STEP * place) for place, index in enumerate(order)}
-    return [
-        Label(height=heights[index] if minimise else 1 - heights[index], left=left[index])
-        for index in range(len(curves))
-    ]
 
 
 def end_text(curve: Curve) -> tuple[str, str]:
