@@ -181,7 +181,8 @@ def _covered(sides: tuple[float, float], heads: Array, height: float, marks: Arr
     """Return how many marks lie below the label at each height."""
     x, y = marks.T
     below = y[(x > sides[0] - DOT) & (x < sides[1] + DOT)]
-    return ((below > heads[:, None] - DOT) & (below < heads[:, None] + height + DOT)).sum(axis=1)
+    covered: Array = ((below > heads[:, None] - DOT) & (below < heads[:, None] + height + DOT)).sum(axis=1)
+    return covered
 
 
 # -- what is there already ---------------------------------------------------------------------------------------------
