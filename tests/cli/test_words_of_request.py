@@ -114,11 +114,83 @@ def test_a_python_program_of_a_request_runs_the_same(tmp_path, monkeypatch):
     assert (names["job"].name, names["job"].history.launches) == ("again", 1)
 
 
+OF_SAGEMAKER = {
+    "AlgorithmSpecification": {"TrainingImage": "acme/train:1", "TrainingInputMode": "File"},
+    "RoleArn": "arn:aws:iam::111122223333:role/SageMaker",
+    "InputDataConfig": [
+        {
+            "ChannelName": "train",
+            "DataSource": {
+                "S3DataSource": {
+                    "S3DataType": "S3Prefix",
+                    "S3Uri": "s3://a/train",
+                    "S3DataDistributionType": "FullyReplicated",
+                }
+            },
+        }
+    ],
+    "OutputDataConfig": {"S3OutputPath": "s3://a/models", "CompressionType": "NONE"},
+    "ResourceConfig": {"InstanceType": "ml.m5.xlarge", "InstanceCount": 2, "VolumeSizeInGB": 30},
+    "StoppingCondition": {"MaxRuntimeInSeconds": 60},
+    "CheckpointConfig": {"S3Uri": "s3://a/checkpoints"},
+    "RetryStrategy": {"MaximumRetryAttempts": 3},
+    "VpcConfig": {"SecurityGroupIds": ["sg-1"], "Subnets": ["subnet-1"]},
+    "EnableNetworkIsolation": True,
+}
+SCRIPT_OF_SDK = {"sagemaker_program": '"train.py"', "sagemaker_submit_directory": '"s3://a/code.tar.gz"', "n": "[1, 2]"}
+
+
+def of_sagemaker(**members):
+    """A request as SageMaker's SDK writes it, with an image, a script in a bucket and what alfine has no word for."""
+    request = job_request(name="sdk", space={"x": Continuous(0, 1)}, metric="loss", max_training_jobs=2)
+    metrics = request["TrainingJobDefinition"]["AlgorithmSpecification"]["MetricDefinitions"]
+    definition = {**OF_SAGEMAKER, "StaticHyperParameters": SCRIPT_OF_SDK, **members}
+    algorithm = {"MetricDefinitions": metrics, **definition["AlgorithmSpecification"]}
+    return {**request, "TrainingJobDefinition": {**definition, "AlgorithmSpecification": algorithm}}
+
+
+def test_a_job_file_of_a_request_of_sagemakers_sdk_loses_nothing(tmp_path):
+    request = of_sagemaker()
+    words = words_of(request)
+    said = {"image": "acme/train:1", "script": "train.py", "source_dir": "s3://a/code.tar.gz", "retries": 3}
+    said |= {"instance_type": "ml.m5.xlarge", "instances": 2, "output_path": "s3://a/models"}
+    assert words.items() >= {**said, "checkpoints": "s3://a/checkpoints", "static": {"n": [1, 2]}}.items()
+    assert words["channels"] == {"train": "s3://a/train"}
+    others = ("RoleArn", "OutputDataConfig", "ResourceConfig", "VpcConfig", "EnableNetworkIsolation")
+    assert sorted(words["aws"]) == sorted(others)
+    (tmp_path / "job.yaml").write_text(yaml_text(document_of(words)), encoding="utf-8")
+    again = read_job_file(tmp_path / "job.yaml").request["TrainingJobDefinition"]
+    unquoted = {key: text.strip('"') for key, text in SCRIPT_OF_SDK.items()}
+    channel = {"DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "s3://a/train"}}}
+    expected = {**request["TrainingJobDefinition"], "InputDataConfig": [{"ChannelName": "train", **channel}]}
+    assert again == {**expected, "StaticHyperParameters": unquoted}
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"StaticHyperParameters": {"sagemaker_program": "a.py"}},
+        {
+            "AlgorithmSpecification": {"AlgorithmName": "arn:a", "TrainingInputMode": "Pipe"},
+            "StaticHyperParameters": {"k": "2"},
+        },
+        {
+            "ResourceConfig": {},
+            "StaticHyperParameters": {"k": "2"},
+            "HyperParameterTuningResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1},
+        },
+    ],
+)
+def test_words_that_need_others_taken_away_ask_for_the_same(members):
+    request = of_sagemaker(**members)
+    words = words_of(request)
+    assert read_spec(job_request(**words)).definition == read_spec(request).definition
+
+
 def test_what_only_a_request_can_say_has_no_words():
     request = job_request(name="a", space={"x": Continuous(0, 1)}, script="/srv/train.py", metric="loss")
     assert words_of(request) is not None
-    request["TrainingJobDefinition"]["AlgorithmSpecification"]["TrainingImage"] = "other:1"
-    assert words_of(request) is None
+    assert words_of({**request, "Autotune": {"Mode": "Enabled"}}) is None
     for function, said in (
         ("mine:Model.loss", "from mine import Model\n"),
         ("mine:<lambda>", "# objective: your function"),

@@ -35,6 +35,12 @@ NUMBER = r"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)"
 LOCAL_ROLE = "arn:aws:iam::000000000000:role/alfine"
 """The role of a request that nobody gave one: AWS's model needs it, and alfine asks nobody for permission."""
 
+LOCAL_OUTPUT = "file:///"
+"""The output path of a request that nobody gave one: models stay in the home."""
+
+LOCAL_TYPE = "local"
+"""The instance type of a request that nobody gave one: this machine."""
+
 AT_ONE_PATH: tuple[Kind, ...] = ("text", "goal", "strategy", "from_zero", "count", "early_stopping")
 """Kinds of fields whose value stands in the request as it is, at the field's path."""
 
@@ -76,6 +82,7 @@ def job_request(*, name: str, space: Mapping[str, Range], function: str | None =
     for field in FIELDS:
         if field.word in given and _stands_alone(field):
             _put(request, str(field.path), _plain(given[field.word]))
+    request["TrainingJobDefinition"] = _over(request["TrainingJobDefinition"], given.get("aws", {}))
     _put_warm_start(request, given)
     put_criteria(request, criteria_of(given.get("criteria", ())))
     put_limits(
@@ -132,6 +139,19 @@ def _put(request: dict[str, Any], path: str, value: Any) -> None:
     place[last] = value
 
 
+def _over(members: Mapping[str, Any], others: Mapping[str, Any]) -> dict[str, Any]:
+    """Return members of a request with others put over them; None takes one away."""
+    found = dict(members)
+    for name, value in others.items():
+        if isinstance(value, Mapping) and isinstance(found.get(name), Mapping):
+            found[name] = _over(found[name], value)
+        elif value is None:
+            found.pop(name, None)
+        else:
+            found[name] = value
+    return found
+
+
 # -- parts of the request ------------------------------------------------------------------------------------------------
 
 
@@ -148,8 +168,8 @@ def _definition_request(given: Words, function: str | None) -> dict[str, Any]:
         },
         "RoleArn": LOCAL_ROLE,
         "InputDataConfig": [_channel(name, path) for name, path in given.get("channels", {}).items()],
-        "OutputDataConfig": {"S3OutputPath": "file:///"},
-        "ResourceConfig": {"InstanceType": "local", "VolumeSizeInGB": 1},
+        "OutputDataConfig": {"S3OutputPath": LOCAL_OUTPUT},
+        "ResourceConfig": {"InstanceType": LOCAL_TYPE, "VolumeSizeInGB": 1},
         "Environment": environment,
     }
     return {"StoppingCondition": {}} | {key: value for key, value in sections.items() if value not in ([], {})}
@@ -241,18 +261,21 @@ def _program(given: Words, function: str | None) -> dict[str, str]:
     path = Path(script).expanduser()
     if python is not None and path.suffix != ".py":
         raise InvalidSpec([Fault("python", f"runs Python scripts (*.py), and {path.name} is none. Leave it out.")])
-    folder = Path(source_dir).expanduser() if source_dir is not None else path.parent
     static = {
         "sagemaker_program": str(path) if source_dir is not None else path.name,
-        "sagemaker_submit_directory": folder.absolute().as_uri(),
+        "sagemaker_submit_directory": _uri(source_dir if source_dir is not None else path.parent),
     }
     return {**static, **({"alfine_python": python} if python else {})}
 
 
 def _channel(name: str, path: str | Path) -> dict[str, Any]:
+    return {"ChannelName": name, "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": _uri(path)}}}
+
+
+def _uri(path: str | Path) -> str:
+    """Return the URI of a path; what is one stays as it is."""
     text = str(path)
-    uri = text if "://" in text else Path(text).expanduser().absolute().as_uri()
-    return {"ChannelName": name, "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": uri}}}
+    return text if "://" in text else Path(text).expanduser().absolute().as_uri()
 
 
 # -- several definitions -------------------------------------------------------------------------------------------------

@@ -47,8 +47,9 @@ class ValueReader:
         return str(value)
 
     def file(self, path: str, value: Any) -> str:
-        """Return the absolute path of a file or folder."""
-        return str(absolute(self.text(path, value), self.folder))
+        """Return the absolute path of a file or folder; a URI as it is."""
+        text = self.text(path, value)
+        return text if "://" in text else str(absolute(text, self.folder))
 
     def interpreter(self, path: str, value: Any) -> str:
         """Return a program: a name on the PATH, or a path. A link isn't resolved: that of a virtual environment must stay."""

@@ -74,7 +74,7 @@ def _definitions(reader: ValueReader, path: str, value: Any) -> dict[str, dict[s
 
 def _check_programs(reader: ValueReader, given: Words, definitions: Mapping[str, dict[str, Any]]) -> None:
     """Say for each definition what trains in it."""
-    have_own = [bool({"script", "command"} & {*own}) for own in definitions.values()]
+    have_own = [bool({"script", "command", "image"} & {*own}) for own in definitions.values()]
     for key in OF_PROGRAM:
         if key in given and have_own and all(have_own):
             reader.fault(key, "does nothing: each definition has a program of its own. Say it there.")
@@ -86,8 +86,8 @@ def _program(reader: ValueReader, words: Words, inside: str = "") -> dict[str, A
     """Return the fields that say what trains, of the job or of one of its definitions. Both need a program and a space."""
     if "script" in words and "command" in words:
         reader.fault(f"{inside}command", "there is a script too. Keep one of the two.")
-    elif "script" not in words and "command" not in words:
-        message = "is missing: what trains, as `script: train.py`, or `command:` for other languages."
+    elif not any(key in words for key in ("script", "command", "image")):
+        message = "is missing: what trains, as `script: train.py`, or `command:` for other languages, or `image:`."
         reader.fault(f"{inside}script", message)
     if "space" not in words:
         message = "is missing: the hyperparameters to tune, as in `space: {eta: {min: 0.01, max: 1.0}}`."

@@ -71,7 +71,7 @@ class ConsoleJobs:
     def python(self, request: Mapping[str, Any]) -> str | None:
         """Return a program that asks for the job with `alfine.tune`; None where that can't say the same."""
         from alfine.cli.job_code import python_text
-        from alfine.cli.words_of_request import words_of
+        from alfine.cli.words_of_request import is_for_tune, words_of
 
         words = words_of(request)
-        return None if words is None or "definitions" in words else python_text(words)
+        return None if words is None or not is_for_tune(words) else python_text(words)

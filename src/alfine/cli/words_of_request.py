@@ -6,11 +6,12 @@ import json
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from alfine.api.job_words import default_regex, job_request, several_request
+from alfine.api.job_words import LOCAL_OUTPUT, LOCAL_TYPE, default_regex, job_request, several_request
 from alfine.core import conditions
 from alfine.core.errors import InvalidSpec
 from alfine.core.fields import FIELDS
@@ -22,8 +23,18 @@ from alfine.core.spec import CONFIG, DEFINITION, DEFINITIONS, FUNCTION, IDENTICA
 from alfine.criteria import ALWAYS, criteria_for, text_format
 from alfine.criteria.max_number_of_training_jobs import MaxNumberOfTrainingJobs
 from alfine.criteria.max_runtime_in_seconds import MaxRuntimeInSeconds
+from alfine.programs.hyperparameter_text import unquoted
 
 Words = dict[str, Any]
+
+SENT_QUOTED = ("sagemaker_program", "sagemaker_submit_directory")
+"""Static hyperparameters that SageMaker's SDK sends as JSON, and that mean the same without quotes."""
+
+OF_WORDS = ("DefinitionName", "TuningObjective", "HyperParameterRanges")
+"""Members of one of several definitions that words always say."""
+
+OF_REQUESTS = ("output_path", "checkpoints", "retries", "instance_type")
+"""Words of job files that `alfine.tune` doesn't have."""
 
 PARTS = ("HyperParameterTuningJobName", CONFIG, DEFINITION, DEFINITIONS, "WarmStartConfig", "Tags")
 """The members of a request that words can say."""
@@ -39,26 +50,123 @@ PROGRAM = ("sagemaker_program", "sagemaker_submit_directory", "alfine_command", 
 
 
 def words_of(request: Mapping[str, Any]) -> Words | None:
-    """Return the words with which `alfine.tune` asks for a request, or None where words can't say the same.
+    """Return the words of a job file that asks for a request, or None where words can't say the same.
 
-    They can't where the request has what only SageMaker's API has: an image, an output path. A job that tunes a Python function has
-    «function» among its words, as «module:name». A job with several definitions has «definitions», with the words of each by its name.
+    They can't where the request has what only SageMaker's API has beside its training job definitions, such as Autotune. A job that tunes a
+    Python function has «function» among its words, as «module:name». A job with several definitions has «definitions», with the words of each
+    by its name. Members of a definition without a word are in «aws».
 
     Args:
         request: A CreateHyperParameterTuningJob request, as a client sent it or as it was recorded.
     """
     try:
+        request = _plainly(request)
         spec = read_spec(request)
-        images = {part.definition.image for part in spec.definition_specs}
-        if images != {LOCAL_IMAGE} or any(request[key] for key in request if key not in PARTS):
+        if any(request[key] for key in request if key not in PARTS):
             return None
-        for decoded in (True, False):  # values as JSON where that makes the same job, else as texts
-            words = _words(spec, request, decoded=decoded)
-            if _same(spec, read_spec(several_request(**words) if spec.parts else job_request(**words))):
-                return words
+        # Values as JSON and a script where that makes the same job, else as texts, and what says the program with them.
+        for decoded, with_program in ((True, True), (False, True), (True, False), (False, False)):
+            found = _words_if_same(request, spec, decoded=decoded, with_program=with_program)
+            if found is not None:
+                return found
     except (InvalidSpec, ValueError, KeyError, TypeError):  # no words for it, as the answer says
         pass
     return None
+
+
+def is_for_tune(words: Mapping[str, Any]) -> bool:
+    """Return whether `alfine.tune` has all these words: it runs a program of this machine, and one algorithm."""
+    return not {"definitions", "aws", "image", *OF_REQUESTS} & {*words}
+
+
+def _words_if_same(
+    request: Mapping[str, Any], spec: TuningJobSpec, *, decoded: bool, with_program: bool
+) -> Words | None:
+    """Return the words of a request, with the members of its definitions that have none in «aws»; None if they ask for another job."""
+    try:
+        words = _words(spec, request, decoded=decoded, with_program=with_program)
+        made = _definitions(_made(words))
+    except (InvalidSpec, ValueError, KeyError, TypeError):  # the next spelling may do
+        return None
+    for removes in (False, True):
+        own = [_rest(was, now, removes=removes) for was, now in zip(_definitions(request), made, strict=True)]
+        found = _with_members(words, own)
+        with suppress(InvalidSpec):  # what the words make must be taken away, as the next ones do
+            if _same(spec, read_spec(_made(found))):
+                return found
+    return None
+
+
+def _plainly(request: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a request whose definitions say without quotes what trains, and without a default what its channels are."""
+    if DEFINITIONS in request:
+        return {**request, DEFINITIONS: [_plain_definition(each) for each in request[DEFINITIONS]]}
+    return {**request, DEFINITION: _plain_definition(request[DEFINITION])}
+
+
+def _plain_definition(definition: Mapping[str, Any]) -> dict[str, Any]:
+    plain = dict(definition)
+    if static := definition.get("StaticHyperParameters"):
+        plain["StaticHyperParameters"] = {
+            key: unquoted(text) if key in SENT_QUOTED else text for key, text in static.items()
+        }
+    if channels := definition.get("InputDataConfig"):
+        plain["InputDataConfig"] = [_plain_channel(channel) for channel in channels]
+    return plain
+
+
+def _plain_channel(channel: Mapping[str, Any]) -> dict[str, Any]:
+    source = dict((channel.get("DataSource") or {}).get("S3DataSource") or {})
+    if source.get("S3DataDistributionType") != "FullyReplicated":
+        return dict(channel)
+    del source["S3DataDistributionType"]
+    return {**channel, "DataSource": {**channel["DataSource"], "S3DataSource": source}}
+
+
+def _made(words: Words) -> dict[str, Any]:
+    return several_request(**words) if "definitions" in words else job_request(**words)
+
+
+def _definitions(request: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the definitions of a request, the job's only one or several."""
+    return [*request.get(DEFINITIONS, ())] or [request[DEFINITION]]
+
+
+def _rest(members: Mapping[str, Any], made: Mapping[str, Any], *, removes: bool) -> dict[str, Any]:
+    """Return the members of a definition that words make otherwise or not at all.
+
+    Args:
+        members: The definition as it was asked for.
+        made: The definition that the words make.
+        removes: Whether members that only the words make are among them, as None.
+    """
+    found: dict[str, Any] = {}
+    for name in {**members, **(made if removes else {})}:
+        was, now = members.get(name), made.get(name)
+        if name in OF_WORDS or was == now or (not was and not now):
+            continue
+        if isinstance(was, Mapping) and isinstance(now, Mapping):
+            found |= {name: inner} if (inner := _rest(was, now, removes=removes)) else {}
+        elif not (name == "MetricDefinitions" and was and _by_name(was) == _by_name(now or [])):
+            found[name] = was
+    return found
+
+
+def _by_name(entries: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    return {str(entry.get("Name")): entry for entry in entries}
+
+
+def _with_members(words: Words, own: Sequence[Words]) -> Words:
+    """Return words with the members of each definition that have none."""
+    if "definitions" not in words:
+        return _with_aws(words, own[0])
+    parts = zip(words["definitions"].items(), own, strict=True)
+    return {**words, "definitions": {name: _with_aws(part, members) for (name, part), members in parts}}
+
+
+def _with_aws(words: Words, members: Words) -> Words:
+    without = ("channels",) if "InputDataConfig" in members else ()
+    return {key: value for key, value in words.items() if key not in without} | ({"aws": members} if members else {})
 
 
 def document_of(words: Mapping[str, Any]) -> Words:
@@ -84,13 +192,17 @@ def _compared(spec: TuningJobSpec) -> TuningJobSpec:
     )
 
 
-def _words(spec: TuningJobSpec, request: Mapping[str, Any], *, decoded: bool) -> Words:
+def _words(spec: TuningJobSpec, request: Mapping[str, Any], *, decoded: bool, with_program: bool) -> Words:
     """Return the words of a job."""
     parts = spec.definition_specs
-    of_parts = {name: _given(_own_words(part, decoded=decoded)) for name, part in spec.parts.items()}
+
+    def own(part: TuningJobSpec) -> Words:
+        return _own_words(part, decoded=decoded, with_program=with_program)
+
+    of_parts = {name: _given(own(part)) for name, part in spec.parts.items()}
     known = {
         "name": spec.name,
-        **({"definitions": of_parts} if of_parts else _own_words(spec, decoded=decoded)),
+        **({"definitions": of_parts} if of_parts else own(spec)),
         "strategy": spec.strategy,
         "seed": request[CONFIG].get("RandomSeed"),
         "forbid": _once(_text(combination) for part in parts for combination in part.space.forbidden),
@@ -108,19 +220,26 @@ def _words(spec: TuningJobSpec, request: Mapping[str, Any], *, decoded: bool) ->
     return _given(known)
 
 
-def _own_words(spec: TuningJobSpec, *, decoded: bool) -> Words:
+def _own_words(spec: TuningJobSpec, *, decoded: bool, with_program: bool) -> Words:
     """Return the words that each of several definitions has for itself."""
     definition = spec.definition
+    static = definition.static_hyperparameters
+    program = _program(static) if with_program and {*PROGRAM} & {*static} else {}
     return {
-        **_program(definition.static_hyperparameters),
+        **program,
+        "image": definition.image if definition.image != LOCAL_IMAGE else None,
         "space": {name: _typed(spec.space.ranges[name], decoded=decoded) for name in spec.names_in_order},
-        "static": _static(definition.static_hyperparameters, decoded=decoded),
+        "static": _static(static, () if program == {} else PROGRAM, decoded=decoded),
         "metric": spec.metric,
         "goal": spec.goal,
         **_metrics(spec),
         "max_training_job_seconds": definition.max_runtime_seconds,
         "channels": {channel.name: _path(channel.uri) for channel in definition.channels},
         "environment": dict(definition.environment),
+        "output_path": definition.output_path if definition.output_path != LOCAL_OUTPUT else None,
+        "checkpoints": definition.checkpoint_uri or None,
+        "retries": definition.retries or None,
+        "instance_type": definition.instance_type if definition.instance_type != LOCAL_TYPE else None,
         "instances": definition.instance_count,
     }
 
@@ -159,8 +278,8 @@ def _path(uri: str) -> str:
     return unquote(urlsplit(uri).path) if uri.startswith("file:///") else uri
 
 
-def _static(texts: Mapping[str, str], *, decoded: bool) -> Words:
-    own = {key: text for key, text in texts.items() if key not in PROGRAM}
+def _static(texts: Mapping[str, str], without: Sequence[str], *, decoded: bool) -> Words:
+    own = {key: text for key, text in texts.items() if key not in without}
     return {key: _decoded(text) for key, text in own.items()} if decoded else own
 
 

@@ -494,7 +494,7 @@ def test_a_job_is_cloned_and_code_asks_for_it_again(visitor, served, sagemaker, 
     assert json.loads(command[-1]) == {**request, "HyperParameterTuningJobName": "original-again"}
 
 
-def test_a_job_of_a_function_or_an_image_is_cloned_where_it_can_be(visitor, served, sagemaker, make):
+def test_a_job_of_a_function_is_cloned_where_it_can_be(visitor, served, sagemaker, make):
     with Home(served.home) as home:
         words = {"space": {"x": Continuous(0, 1)}, "function": "mine:objective", "max_training_jobs": 1}
         home.service.create(job_request(name="of-a-function", **words), function=len)
@@ -506,3 +506,50 @@ def test_a_job_of_a_function_or_an_image_is_cloned_where_it_can_be(visitor, serv
     ) == (422, True)
     assert "from mine import objective" in visitor.get("/console/tuning-jobs/of-a-function/configuration").text
     visitor.submit("/console/tuning-jobs/of-a-function", "/tuning-jobs/of-a-function/stop")
+
+
+def test_a_job_with_an_image_is_cloned_in_fields_and_loses_nothing(visitor, served, sagemaker, make):
+    """Its image, output, instances and retries have fields; what has none stays with the form, which says so."""
+    names, others = (
+        ("imaged", "two-imaged"),
+        {"EnableNetworkIsolation": True, "RoleArn": "arn:aws:iam::111122223333:role/a"},
+    )
+    request = make(names[0], max_training_jobs=1)
+    definition = request["TrainingJobDefinition"] | others
+    definition["AlgorithmSpecification"]["TrainingImage"] = "acme/train:1"
+    definition["OutputDataConfig"] = {"S3OutputPath": f"file://{served.home}/models"}
+    definition["RetryStrategy"] = {"MaximumRetryAttempts": 2}
+    definition["ResourceConfig"] = {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 30}
+    config = dict(request["HyperParameterTuningJobConfig"])
+    own = {"HyperParameterRanges": config.pop("ParameterRanges")}
+    own["TuningObjective"] = config.pop("HyperParameterTuningJobObjective")
+    parts = [{**definition, **own, "DefinitionName": name} for name in ("first", "second")]
+    several = {"HyperParameterTuningJobConfig": config, "TrainingJobDefinitions": parts}
+    with Home(served.home) as home:  # no engine runs them
+        for asked in (
+            {**request, "TrainingJobDefinition": definition},
+            {"HyperParameterTuningJobName": names[1], **several},
+        ):
+            home.service.create(asked)
+            home.service.request_stop(asked["HyperParameterTuningJobName"])
+
+    def described(name):
+        return sagemaker.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName=name)
+
+    for name, prefix in zip(names, ("", "d1-"), strict=True):
+        form = visitor.get(f"/console/new?clone={name}")
+        fields = {"image": "acme/train:1", "output_path": f"file://{served.home}/models", "retries": "2"}
+        for field, value in {**fields, "instance_type": "ml.m5.large"}.items():
+            assert f'name="{prefix}{field}" value="{value}"' in form.body
+        assert "the form has no field for" in form.text.lower()
+        assert "ResourceConfig.VolumeSizeInGB" in form.text
+        clone = visitor.go_on(form, "/new#outcome", {"do": "create", f"{prefix}image": "acme/train:2", "anyway": "on"})
+        assert clone.url == f"/console/tuning-jobs/{name}-2", clone.text
+        (was, *_), (cloned, *_) = (
+            (told.get("TrainingJobDefinitions") or [told["TrainingJobDefinition"]])[::-1]
+            for told in map(described, (name, f"{name}-2"))
+        )
+        was["AlgorithmSpecification"]["TrainingImage"] = "acme/train:2"
+        for each in (was, cloned):
+            each.pop("HyperParameterRanges", None)  # which writes numbers of its own: 0.0 for 0
+        assert cloned == was

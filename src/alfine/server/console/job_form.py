@@ -22,10 +22,19 @@ from alfine.server.console.job_files import Document
 Fields = dict[str, str]
 """The form's fields by name; an empty text stands for «not given»."""
 
-TEXTS = ("name", "script", "command", "source_dir", "metric", "goal", "regex", "strategy", "early_stopping")
+OF_REQUEST = ("image", "instance_type", "instances", "output_path", "checkpoints", "retries")
+"""Keys for what SageMaker's requests say, which a script of this machine doesn't need: folded away while empty."""
+
+TEXTS = (
+    *("name", "script", "command", "source_dir", "metric", "goal", "regex", "strategy", "early_stopping"),
+    *("image", "instance_type", "output_path", "checkpoints"),
+)
 """Keys of a job file whose field is a text."""
 
-NUMBERS = ("max_training_jobs", "max_parallel", "max_runtime_seconds", "max_training_job_seconds", "price_per_hour")
+NUMBERS = (
+    *("max_training_jobs", "max_parallel", "max_runtime_seconds", "max_training_job_seconds", "price_per_hour"),
+    *("instances", "retries"),
+)
 """Keys whose field is a number."""
 
 DEFAULTS = {word: WORDS[word].default for word in ("goal", "strategy", "early_stopping", "max_parallel")}
@@ -106,6 +115,11 @@ class JobForm:
     def value(self, name: str) -> str:
         """Return the text of a field."""
         return self.fields.get(name, "")
+
+    @property
+    def has_of_request(self) -> bool:
+        """Return whether a field of OF_REQUEST is filled in, or has a fault."""
+        return any(self.value(name) or name in self.faults for name in OF_REQUEST)
 
     def add(self, place: str, message: str) -> None:
         """Record what is wrong at a place of the form."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from starlette.responses import RedirectResponse, Response
@@ -18,6 +18,7 @@ from alfine.core.axis import SCALINGS
 from alfine.core.errors import AlfineError, Fault, InUse, InvalidSpec
 from alfine.core.fields import FIELDS
 from alfine.core.range_words import scaling_of
+from alfine.core.settings import TAG_PREFIX
 from alfine.core.spec import CONFIG, DEFINITION, EARLY_STOPPING_TYPES, FUNCTION, GOALS, describe_ranges, strategies
 from alfine.core.wording import duration, money
 from alfine.jobs.analysis.next_job import next_name, next_request
@@ -128,7 +129,31 @@ def _of_job(request: PageRequest, name: str, *, propose: bool) -> Response:
     document = files.document_of(asked)
     if document is None:
         return _file_page(request, json.dumps(asked, indent=2, ensure_ascii=False), like=name, remarks=remarks)
-    return _page(request, form_of(document, files.yaml), like=name, remarks=remarks)
+    return _page(request, form_of(document, files.yaml), like=name, remarks=[*remarks, *_kept(document), *_tags(asked)])
+
+
+def _kept(document: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what a job's request has that no field of the form stands for, in a sentence for each definition."""
+    for name, part in document.get("definitions", {"": document}).items():
+        if members := part.get("aws"):
+            whose = f"Of {name}, the" if name else "The"
+            yield f"{whose} form has no field for {', '.join(_paths(members))}: `aws`, among the other keys, keeps what the request said."
+
+
+def _paths(members: Mapping[str, Any], path: str = "TrainingJobDefinition") -> Iterator[str]:
+    """Yield the members of a definition, those inside of others where some of these have fields."""
+    for name, value in members.items():
+        if isinstance(value, Mapping) and any(str(field.path).startswith(f"{path}.{name}.") for field in FIELDS):
+            yield from (f"{name}.{inner}" for inner in value)
+        else:
+            yield name
+
+
+def _tags(asked: Mapping[str, Any]) -> Iterator[str]:
+    """Yield that tags of people stay behind."""
+    names = [tag["Key"] for tag in asked.get("Tags", ()) if not tag["Key"].startswith(TAG_PREFIX)]
+    if names:
+        yield f"Its tags aren't copied: {', '.join(names)}."
 
 
 def _is_function(asked: Mapping[str, Any]) -> bool:
@@ -211,7 +236,7 @@ def send_file(request: PageRequest) -> Response:
         own = files.document_of(checked.request)
         if own is not None:
             return _page(request, form_of(own, files.yaml))
-        message = "can't be said in the form, which has programs and the settings of a job file. Create it here."
+        message = "has something that no field of the form stands for, such as Autotune. Create it here."
         return _file_page(request, text, faults=[Fault("This job", message)])
     if wanted == "create" and not checked.faults and _may_be_created(request, checked):
         created = _create(request, checked)
