@@ -14,7 +14,7 @@ from alfine.figures.best_so_far import ROOM_ABOVE
 from alfine.figures.chart import Chart
 from alfine.figures.criterion_stops import CriterionStop, marked
 from alfine.figures.curve_layout import WIDTH_OF_LETTER, Curve, Layout, end_text, layout_of
-from alfine.figures.label_places import LINE, Extent, Labelled, Place, places
+from alfine.figures.label_places import LINE, Extent, Labelled, LabelPlace, places
 from alfine.figures.svg_layer import Plain
 from alfine.figures.theme import BEST, FAINT, MAIN
 from alfine.figures.training_job_rows import (
@@ -161,7 +161,7 @@ def _best(curve: Curve, fields: Mapping[str, str], layout: Layout, incumbent: Tr
     }
 
 
-def _end(curve: Curve, place: Place) -> Iterator[Plain]:
+def _end(curve: Curve, place: LabelPlace) -> Iterator[Plain]:
     x, y = curve.end
     row = {"data": {"values": [{"x": x, "y": y, "level": place.level}]}}
     yield {

@@ -10,7 +10,7 @@ from alfine.core.history import History
 from alfine.core.wording import percent
 from alfine.figures.best_so_far import LOSS_DIGITS, MOST_NAMED
 from alfine.figures.chart import Chart
-from alfine.figures.label_places import Extent, Labelled, Place, places
+from alfine.figures.label_places import Extent, Labelled, LabelPlace, places
 from alfine.figures.svg_layer import Plain
 from alfine.figures.theme import GOOD
 from alfine.figures.training_job_rows import quantitative
@@ -101,7 +101,7 @@ def _finding(history: History, stops: Sequence[CriterionStop]) -> str:
     return f"Stopping after {costs[0][0]} of {total} training jobs costs {costs[0][1]} of the best{then}"
 
 
-def _marks(stop: CriterionStop, place: Place, extent: Extent) -> Iterator[Plain]:
+def _marks(stop: CriterionStop, place: LabelPlace, extent: Extent) -> Iterator[Plain]:
     """Yield the rule and the label of a stop."""
     row = {"data": {"values": [{"x": stop.after, "level": place.level}]}}
     yield {

@@ -59,7 +59,7 @@ class Labelled:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class LabelPlace:
     """The place of a label.
 
     Attributes:
@@ -100,7 +100,9 @@ class Extent:
         return self.y[0] + (1.0 - share if self.minimise else share) * (self.y[1] - self.y[0])
 
 
-def places(labels: Sequence[Labelled], layers: Sequence[Mapping[str, Any]], extent: Extent) -> tuple[list[Place], bool]:
+def places(
+    labels: Sequence[Labelled], layers: Sequence[Mapping[str, Any]], extent: Extent
+) -> tuple[list[LabelPlace], bool]:
     """Return the place of each label, and whether none of them covers anything.
 
     Args:
@@ -116,7 +118,7 @@ def places(labels: Sequence[Labelled], layers: Sequence[Mapping[str, Any]], exte
             break
     faults, boxes = min(tried, key=lambda each: each[0])
     found = [
-        Place(level=extent.level((head + foot) / 2), left=left)
+        LabelPlace(level=extent.level((head + foot) / 2), left=left)
         for (_, head, _, foot), left in (boxes[index] for index in range(len(labels)))
     ]
     return found, faults < ON_MARK
