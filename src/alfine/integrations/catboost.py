@@ -25,4 +25,4 @@ class CatBoost(MetricCallback):
 
     def after_iteration(self, info: Any) -> bool:
         """Return whether the training should go on, which is what CatBoost asks for."""
-        return not self.look(info.metrics or {}, info.iteration, last=info.iteration == self.reporter.rounds)
+        return not self.report_metric(info.metrics or {}, info.iteration, last=info.iteration == self.reporter.rounds)

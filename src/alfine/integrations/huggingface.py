@@ -42,8 +42,8 @@ class HuggingFace(MetricCallback, TrainerCallback):  # type: ignore[misc]  # tra
         best = args.metric_for_best_model or "loss"
         self._name = self.metric or (best if best.startswith("eval_") else f"eval_{best}")
         self._is_training, self._evaluations = True, 0
-        self._without: dict[str, Any] = {}
-        self._without_since: int | None = None
+        self._other_metrics: dict[str, Any] = {}
+        self._missing_since: int | None = None
         self.reporter.rounds = self.rounds or _evaluations(args, state)
 
     def on_evaluate(self, args: Any, state: Any, control: Any, metrics: Any = None, **more: Any) -> None:  # noqa: ARG002 - the Trainer's signature
@@ -51,9 +51,9 @@ class HuggingFace(MetricCallback, TrainerCallback):  # type: ignore[misc]  # tra
         if not self._is_training:  # an evaluation of the user's own
             return
         if self._name not in metrics:
-            self._lack(metrics, state.global_step)
+            self._note_missing(metrics, state.global_step)
             return
-        self._without_since = None
+        self._missing_since = None
         self._evaluations += 1
         should_stop = state.is_world_process_zero and self._report(metrics)
         if args.world_size > 1:
@@ -65,19 +65,19 @@ class HuggingFace(MetricCallback, TrainerCallback):  # type: ignore[misc]  # tra
         """Report the last value."""
         self._is_training = False
         if self._evaluations == 0:
-            self._report(self._without)  # raises: the metric wasn't there
+            self._report(self._other_metrics)  # raises: the metric wasn't there
         if state.is_world_process_zero:
             self.reporter.finish()
 
     def _report(self, metrics: Mapping[str, Any]) -> bool:
-        return self.look({"": metrics} if metrics else {}, self._evaluations, metric=self._name)
+        return self.report_metric({"": metrics} if metrics else {}, self._evaluations, metric=self._name)
 
-    def _lack(self, metrics: Mapping[str, Any], step: int) -> None:
-        """Take note that an evaluation doesn't have the metric, since another data set's may. Raise once none at an earlier step had it."""
-        if self._without_since not in (None, step):
-            self._report(self._without)
-        self._without_since = step
-        self._without |= metrics
+    def _note_missing(self, metrics: Mapping[str, Any], step: int) -> None:
+        """Note that an evaluation lacks the metric: another data set's may have it. Raise if none at an earlier step had it."""
+        if self._missing_since not in (None, step):
+            self._report(self._other_metrics)
+        self._missing_since = step
+        self._other_metrics |= metrics
 
 
 def _evaluations(args: Any, state: Any) -> int:

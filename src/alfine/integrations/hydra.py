@@ -64,15 +64,15 @@ class AlfineSweeper(Sweeper):  # type: ignore[misc]  # Hydra isn't type-checked 
     Args:
         params: The search space, and fixed overrides: the text of an override by its key, as on the command line, whose overrides win.
         max_parallel: How many jobs the launcher is given at once.
-        words: Further arguments of `alfine.Tuner`.
+        arguments: Further arguments of `alfine.Tuner`.
     """
 
-    def __init__(self, params: Mapping[str, Any] | None = None, max_parallel: int = 1, **words: Any) -> None:
+    def __init__(self, params: Mapping[str, Any] | None = None, max_parallel: int = 1, **arguments: Any) -> None:
         given = {
             name: OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
-            for name, value in words.items()
+            for name, value in arguments.items()
         }
-        self._words = {"max_parallel": max_parallel, **given}
+        self._arguments = {"max_parallel": max_parallel, **given}
         self._params = dict(params or {})
         self._batch = max_parallel
 
@@ -103,7 +103,7 @@ class AlfineSweeper(Sweeper):  # type: ignore[misc]  # Hydra isn't type-checked 
         OmegaConf.save(self.config, folder / "multirun.yaml")
         overrides = OverridesParser.create(config_loader=self.hydra_context.config_loader).parse_overrides(arguments)
         space = _Space(overrides)
-        tuner = alfine.Tuner(space.ranges, exhaustive=False, **self._words)
+        tuner = alfine.Tuner(space.ranges, exhaustive=False, **self._arguments)
         facts = _Facts(folder / FACTS)
         facts.read_into(tuner)
         reason = ""
@@ -112,7 +112,7 @@ class AlfineSweeper(Sweeper):  # type: ignore[misc]  # Hydra isn't type-checked 
             self.validate_batch_is_legal(lines)
             results = self.launcher.launch(lines, initial_job_idx=batch[0].number - 1)
             for job, result in zip(batch, results, strict=True):
-                value, failure = _outcome(result, self._words["metric"])
+                value, failure = _outcome(result, self._arguments["metric"])
                 tuner.tell(job, value, failed=failure)
                 facts.write(job.hyperparameters, value, failure)
                 if failure is not None:

@@ -15,8 +15,8 @@ except ImportError as error:
         "alfine.callbacks.Keras needs Keras 3: pip install keras, and one of its backends"
     ) from error
 
-USUAL = "val_loss"
-"""The metric without a choice."""
+DEFAULT_METRIC = "val_loss"
+"""The metric that is reported if the user chose none."""
 
 VALIDATION = "val_"
 """How the names of Keras's validation metrics begin."""
@@ -42,21 +42,21 @@ class Keras(MetricCallback, keras.callbacks.Callback):  # type: ignore[misc]  # 
         self._logged: Mapping[str, Any] = {}
         self._has_reported = False
         if self.params.get("verbose"):
-            self.warn_of_bar("fit(…, verbose=0)")
+            self.warn_of_progress_bar("fit(…, verbose=0)")
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Report after an epoch that was validated, and end the training when told."""
         self._logged = logs or {}
-        name = self.metric or USUAL
+        name = self.metric or DEFAULT_METRIC
         was_validated = any(key.startswith(VALIDATION) for key in self._logged)
         if name.startswith(VALIDATION) and not was_validated:
             return  # with validation_freq only some epochs are
         self._has_reported = True
-        if self.look({"": self._logged}, epoch + 1, metric=USUAL):
+        if self.report_metric({"": self._logged}, epoch + 1, metric=DEFAULT_METRIC):
             self.model.stop_training = True
 
     def on_train_end(self, logs: Any = None) -> None:  # noqa: ARG002 - Keras's signature
         """Report the last value."""
         if not self._has_reported:
-            self.look({}, 1, metric=USUAL)  # raises: there was no validation
+            self.report_metric({}, 1, metric=DEFAULT_METRIC)  # raises: there was no validation
         self.reporter.finish()

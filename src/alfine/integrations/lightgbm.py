@@ -50,5 +50,5 @@ class LightGBM(MetricCallback):
             evaluations.setdefault(data, {})[metric] = value
         self.reporter.rounds = env.end_iteration - env.begin_iteration
         is_last = env.iteration + 1 == env.end_iteration
-        if self.look(evaluations, env.iteration - env.begin_iteration + 1, last=is_last) and not is_last:
+        if self.report_metric(evaluations, env.iteration - env.begin_iteration + 1, last=is_last) and not is_last:
             raise lightgbm.callback.EarlyStopException(env.iteration, env.evaluation_result_list)

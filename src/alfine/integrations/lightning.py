@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 import alfine
 from alfine.integrations.reporter import MetricCallback
 
-USUAL = "val_loss"
-"""The metric without a choice."""
+DEFAULT_METRIC = "val_loss"
+"""The metric that is reported if the user chose none."""
 
 
 def _lightning() -> Any:
@@ -63,11 +63,11 @@ class Lightning(MetricCallback, _lightning().Callback):  # type: ignore[misc]  #
     def _after(self, trainer: Any) -> None:
         self._validations += 1
         logged = dict(trainer.callback_metrics)
-        is_shown = trainer.progress_bar_callback and (self.metric or USUAL) in trainer.progress_bar_metrics
+        is_shown = trainer.progress_bar_callback and (self.metric or DEFAULT_METRIC) in trainer.progress_bar_metrics
         if is_shown and self._validations == 1:
-            self.warn_of_bar("Trainer(enable_progress_bar=False)")
-        should_stop = trainer.is_global_zero and self.look(
-            {"": logged} if logged else {}, self._validations, metric=USUAL
+            self.warn_of_progress_bar("Trainer(enable_progress_bar=False)")
+        should_stop = trainer.is_global_zero and self.report_metric(
+            {"": logged} if logged else {}, self._validations, metric=DEFAULT_METRIC
         )
         if trainer.strategy.reduce_boolean_decision(should_stop, all=False):
             trainer.should_stop = True

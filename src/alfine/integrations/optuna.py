@@ -86,7 +86,7 @@ class StopWhen:
         self.verdict: alfine.Verdict | None = None
         alfine.Tuner(
             NOTHING, exhaustive=False, criteria=criteria, max_training_jobs=n_trials
-        )  # refuses bad words at once
+        )  # refuses wrong arguments at once
 
     def __call__(self, study: Any, trial: Any) -> None:  # noqa: ARG002 - Optuna's signature
         """Look at the study after a trial, and stop it when a criterion is met."""
@@ -123,7 +123,7 @@ class StopWhen:
 class Sampler(optuna.samplers.BaseSampler):  # type: ignore[misc]  # Optuna isn't type-checked here
     """alfine's Bayesian search as a sampler of Optuna.
 
-    The search space is found out from the trials: their parameters, with the latest distribution of each, and under which condition trials
+    The search space is inferred from the trials: their parameters, with the latest distribution of each, and under which condition trials
     have them. A parameter that the study doesn't have yet is drawn at random. Failed trials, and those that violate a constraint, keep the
     search away; running ones, of other processes too, count as observed at their predicted value.
 
@@ -289,11 +289,11 @@ class _Follower:
     Args:
         curves: Whether the Tuner gets intermediate values, and pruned trials count as stopped. Otherwise their last value is their result.
         clip: Whether values outside the latest distributions are moved into them.
-        words: Further arguments of the Tuner.
+        arguments: Further arguments of the Tuner.
     """
 
-    def __init__(self, *, curves: bool = False, clip: bool = True, **words: Any) -> None:
-        self._curves, self._clip, self._words = curves, clip, words
+    def __init__(self, *, curves: bool = False, clip: bool = True, **arguments: Any) -> None:
+        self._curves, self._clip, self._arguments = curves, clip, arguments
         self._forget()
 
     def _forget(self) -> None:
@@ -305,7 +305,7 @@ class _Follower:
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the settings: everything else is read from the study again."""
-        return {"_curves": self._curves, "_clip": self._clip, "_words": self._words}
+        return {"_curves": self._curves, "_clip": self._clip, "_arguments": self._arguments}
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
         self.__dict__.update(state)
@@ -358,20 +358,20 @@ class _Follower:
             exhaustive=False,
             seed=seed,
             clock=lambda: self._now,
-            **self._words,
+            **self._arguments,
         )
 
     def _observe(self, tuner: alfine.Tuner, space: _Space, trial: Any, result: TrialResult) -> None:
-        words: dict[str, Any] = {"seconds": result.seconds, "at": result.ended_at, "clip": self._clip}
+        details: dict[str, Any] = {"seconds": result.seconds, "at": result.ended_at, "clip": self._clip}
         configuration = space.encoded(result.params)
         if result.objective is None:
             whole = space.with_suggested(trial)
-            tuner.observe(whole if _lies_in(tuner, whole) else {}, failed=result.failure_reason, **words)
+            tuner.observe(whole if _lies_in(tuner, whole) else {}, failed=result.failure_reason, **details)
         elif self._curves:
             stopped = result.status == "Stopped"
-            tuner.observe(configuration, result.objective, curve=result.curve, stopped=stopped, **words)
+            tuner.observe(configuration, result.objective, curve=result.curve, stopped=stopped, **details)
         else:
-            tuner.observe(configuration, result.objective, **words)
+            tuner.observe(configuration, result.objective, **details)
 
 
 def _trials(study: Any, states: Sequence[str]) -> list[Any]:

@@ -75,14 +75,16 @@ class RaySearch(Searcher):  # type: ignore[misc]  # Ray isn't type-checked here
         seed: int = 0,
     ) -> None:
         super().__init__(metric=metric, mode=mode)
-        self._words = {
+        self._arguments = {
             "criteria": criteria,
             "max_training_jobs": num_samples,
             "early_stopping": early_stopping,
             "seed": seed,
         }
         self._experiment: _Experiment | None = None
-        alfine.Tuner({"nothing": alfine.Categorical([0])}, exhaustive=False, **self._words)  # refuses bad words at once
+        alfine.Tuner(
+            {"nothing": alfine.Categorical([0])}, exhaustive=False, **self._arguments
+        )  # refuses wrong arguments at once
         if space is not None:
             self._begin(space)
 
@@ -130,19 +132,19 @@ class RaySearch(Searcher):  # type: ignore[misc]  # Ray isn't type-checked here
 
     def save(self, checkpoint_path: str) -> None:
         """Write the search into a file. Ray does so itself."""
-        Path(checkpoint_path).write_bytes(pickle.dumps((self._metric, self._mode, self._words, self._experiment)))
+        Path(checkpoint_path).write_bytes(pickle.dumps((self._metric, self._mode, self._arguments, self._experiment)))
 
     def restore(self, checkpoint_path: str) -> None:
         """Read the search from a file that `save` wrote."""
         state = pickle.loads(Path(checkpoint_path).read_bytes())  # noqa: S301 - the experiment's own file, as Ray's searchers read theirs
-        self._metric, self._mode, self._words, self._experiment = state
+        self._metric, self._mode, self._arguments, self._experiment = state
 
     def _begin(self, space: Mapping[str, Any]) -> None:
-        self._experiment = _Experiment(space, self._metric, self._mode, self._words)
+        self._experiment = _Experiment(space, self._metric, self._mode, self._arguments)
 
     @property
     def _running(self) -> _Experiment:
-        """Return the experiment, with the metric as it's known by now. Raise RuntimeError before there is a search space."""
+        """Return the experiment. Raise RuntimeError before there is a search space."""
         if self._experiment is None:
             raise RuntimeError(
                 "alfine.raytune.RaySearch has no search space: give the experiment a param_space, or RaySearch a space."
@@ -153,7 +155,7 @@ class RaySearch(Searcher):  # type: ignore[misc]  # Ray isn't type-checked here
 class StopExperiment(tune.Stopper, tune.Callback):  # type: ignore[misc]  # Ray isn't type-checked here
     """Ends an experiment of Ray Tune when a completion criterion is met, whatever searches.
 
-    It's both a stopper and a callback, since a stopper hears neither of ends nor of failures: give it twice,
+    It's both a stopper and a callback, since Ray doesn't tell stoppers which trials have ended or failed: give it twice,
     `RunConfig(stop=stop, callbacks=[stop])`. It stops the running trials, too.
 
     Args:
@@ -181,8 +183,8 @@ class StopExperiment(tune.Stopper, tune.Callback):  # type: ignore[misc]  # Ray 
         *,
         num_samples: int | None = None,
     ) -> None:
-        words = {"criteria": criteria, "max_training_jobs": num_samples}
-        self._experiment = _Experiment(space, metric, mode, words)
+        arguments = {"criteria": criteria, "max_training_jobs": num_samples}
+        self._experiment = _Experiment(space, metric, mode, arguments)
 
     @property
     def verdict(self) -> alfine.Verdict:
@@ -230,14 +232,14 @@ class _Experiment:
     """The trials of an experiment as training jobs of a Tuner.
 
     Args:
-        space: The experiment's search space in Ray's words.
+        space: The experiment's search space as Ray writes it.
         metric: The metric.
         mode: `min` or `max`.
-        words: Further arguments of the Tuner.
+        arguments: Further arguments of the Tuner.
     """
 
     def __init__(
-        self, space: Mapping[str, Any], metric: str | None, mode: str | None, words: Mapping[str, Any]
+        self, space: Mapping[str, Any], metric: str | None, mode: str | None, arguments: Mapping[str, Any]
     ) -> None:
         if metric is None or mode not in GOALS:
             message = f"metric: {metric!r} and mode: {mode!r} must be given, as metric='loss', mode='min'."
@@ -247,10 +249,10 @@ class _Experiment:
         self._numbers: dict[str, int] = {}
         self._reported: dict[str, int] = {}
         ranges = {name: range_ for name, (_, range_, _) in self._parameters.items()}
-        self.tuner = alfine.Tuner(ranges, goal=GOALS[mode], metric=metric, exhaustive=False, **words)
+        self.tuner = alfine.Tuner(ranges, goal=GOALS[mode], metric=metric, exhaustive=False, **arguments)
 
     def ask(self, trial_id: str) -> dict[str, Any] | None:
-        """Return a configuration in Ray's words, nested as the space is; None once a criterion is met."""
+        """Return a configuration as Ray writes it, nested as the space is; None once a criterion is met."""
         job = self.tuner.ask()
         if job is None:
             log.info("%s", self.tuner.verdict.sentence)

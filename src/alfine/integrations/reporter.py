@@ -1,4 +1,4 @@
-"""Reports the progress of a training to alfine, in the rounds that are worth it: the part that all callbacks have in common."""
+"""Reports the progress of a training to alfine, in some 20 rounds: the part that all callbacks have in common."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Evaluations = Mapping[str, Mapping[str, Any]]
 """The metrics that a framework evaluated, by data set and name."""
 
 REPORTS = 20
-"""Reports of one training that early stopping learns enough from. Each costs a decision, so that a report every round costs more time than
+"""Reports of one training. More of them seldom stop a training earlier, and each costs a decision: a report every round costs more time than
 it saves."""
 
 EVERY = 5
@@ -67,7 +67,7 @@ class Reporter:
         self._unreported: tuple[float, Any] | None = None
 
     def __call__(self, step: float, value: Any, *, last: bool = False) -> bool:
-        """Report a value if it's its turn, and return whether the training should end.
+        """Report a value if a report is due, and return whether the training should end.
 
         Args:
             step: The round, from 1.
@@ -75,8 +75,8 @@ class Reporter:
             last: Whether it's the last round, which is always reported.
         """
         self._unreported = step, value
-        is_its_turn = step // self._interval != self._reported // self._interval
-        return self.finish() if last or is_its_turn else self.stopped
+        is_due = step // self._interval != self._reported // self._interval
+        return self.finish() if last or is_due else self.stopped
 
     def finish(self) -> bool:
         """Report the latest value, if it hasn't been, and return whether the training should end."""
@@ -121,14 +121,16 @@ class MetricCallback:
         self.metric, self.data, self.rounds = metric, data, rounds
         self.reporter = Reporter(report, every=every, rounds=rounds)
 
-    def look(self, evaluations: Evaluations, step: float, *, metric: str | None = None, last: bool = False) -> bool:
-        """Report the metric of a round if it's its turn, and return whether the training should end.
+    def report_metric(
+        self, evaluations: Evaluations, step: float, *, metric: str | None = None, last: bool = False
+    ) -> bool:
+        """Report the metric of a round if a report is due, and return whether the training should end.
 
         Args:
             evaluations: The values by data set and metric, each in the order of the framework: of each metric its value, or those of all
                 rounds. A framework that knows no data sets has one, without a name.
             step: The round, from 1.
-            metric: The metric where the user chose none.
+            metric: The metric that is reported if the user chose none.
             last: Whether it's the last round.
 
         Raises:
@@ -138,7 +140,7 @@ class MetricCallback:
         self.reporter.metric = name
         return self.reporter(step, _latest(value), last=last)
 
-    def warn_of_bar(self, remedy: str) -> None:
+    def warn_of_progress_bar(self, remedy: str) -> None:
         """Say that a progress bar prints the metric, too, if alfine would find it in the log."""
         if self.reporter.report is None:
             log.warning(

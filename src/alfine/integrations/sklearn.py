@@ -180,7 +180,7 @@ class AlfineSearchCV(BaseSearchCV):  # type: ignore[misc]  # scikit-learn isn't 
 
 
 class _Space:
-    """A search space in scikit-learn's words as ranges of alfine.
+    """The ranges of alfine for a search space that is written as in scikit-learn.
 
     Args:
         given: A dictionary, or a list of them.

@@ -31,7 +31,7 @@ class XGBoost(MetricCallback, xgboost.callback.TrainingCallback):  # type: ignor
 
     def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:  # noqa: ARG002 - XGBoost's signature
         """Return whether the training should end."""
-        return self.look(evals_log, epoch + 1)
+        return self.report_metric(evals_log, epoch + 1)
 
     def after_training(self, model: Any) -> Any:
         """Report the last value, and return the model."""

@@ -95,9 +95,8 @@ class TrackerFollower:
         self._opened: dict[int, Opened] = {}  # by the tuning job's id
         self._claimed: dict[int, datetime] = {}  # when to renew the lease, by the tuning job's id
         self._tries: dict[tuple[int, int], int] = {}  # by the tuning job's id and the training job's number
-        self._pauses: dict[
-            int, tuple[float, float]
-        ] = {}  # (monotonic seconds until, the next pause), by the tuning job's id
+        # By the tuning job's id: the end of its pause, by the monotonic clock, and how many seconds the next one takes.
+        self._pauses: dict[int, tuple[float, float]] = {}
         self._leaving = threading.Event()
         self._deadline = float("inf")
         self._thread = threading.Thread(target=self._run, name=f"alfine-{tracker}", daemon=True)
@@ -211,7 +210,7 @@ class TrackerFollower:
 
     def _told(self, job: int, opened: Opened, news: TrackerNews) -> str:
         """Tell the tracker the news of a tuning job; return where a user looks at it."""
-        told = opened.told_job(news)
+        told = opened.tracked_job(news)
         assert opened.spec is not None, "it is read with the news"
         tracker = self._called(self._tracker)
         place = self._called(lambda: tracker.tuning_job(told))  # first: training jobs need their parent
@@ -219,7 +218,7 @@ class TrackerFollower:
         for training_job in news.training_jobs:
             row = training_job.row
             with model_of(self._folder, row, opened.spec) if row.ended_at else nullcontext(NO_MODEL) as model:
-                child = opened.told_training_job(told, training_job, *model)
+                child = opened.tracked_training_job(told, training_job, *model)
                 try:
                     self._called(partial(tracker.training_job, child, told))
                 except Hangs:

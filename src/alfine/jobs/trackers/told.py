@@ -53,7 +53,7 @@ class Opened:
     ends_fact: int = 0
     best: tuple[str, float] | None = None
 
-    def told_job(self, news: TrackerNews) -> TrackedJob:
+    def tracked_job(self, news: TrackerNews) -> TrackedJob:
         """Return a tuning job with its news; its training jobs' ends count as told from now on."""
         job, spec = news.job, self._spec_of(news)
         is_whole = self.ends_fact == 0
@@ -76,7 +76,7 @@ class Opened:
             failure_reason=job.failure_reason,
         )
 
-    def told_training_job(
+    def tracked_training_job(
         self, job: TrackedJob, news: TrainingJobNews, artifact_uri: str | None, copy: Path | None
     ) -> TrackedTrainingJob:
         """Return a training job with its news.

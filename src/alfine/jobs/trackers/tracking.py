@@ -19,7 +19,6 @@ log = logging.getLogger("alfine.jobs.trackers")
 FINISH_SECONDS = 30.0
 """Seconds for trackers to take what is new once a tuning job has ended, and its program goes on."""
 
-
 INTERRUPTED_SECONDS = 2.0
 """Seconds for them where the program is interrupted instead, by SIGTERM for example: the next process tells them the rest."""
 

@@ -25,7 +25,6 @@ INIT_SECONDS = 30.0
 OFFLINE = ("offline", "dryrun")
 """Values of WANDB_MODE with which runs are files on this machine, for `wandb sync`."""
 
-
 KEYS = ("WANDB_API_KEY", "WANDB_IDENTITY_TOKEN_FILE")
 """Environment variables with which W&B knows who writes."""
 
