@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import pytest
 
 from alfine.core.errors import NotFound
 from alfine.jobs.home import Home
+from alfine.programs.data.buckets.home_buckets import HomeBuckets
 from alfine.runners.launch import Launch
 from alfine.runners.local_launch import uri_of
 from alfine.runners.on_ray.check import NodeNeeds, check_cluster
@@ -22,6 +24,7 @@ from alfine.runners.on_ray.messages import ClusterSettings
 from alfine.runners.on_ray.runner import RayRunner
 from alfine.runners.on_ray.shapes import Shape
 from alfine.runners.protocol import NO_COUNTS, Observation, Source
+from alfine.store.config import S3
 from tests.ray_cluster import NODE, RayCluster, kill, processes
 from tests.runners.test_contract import (  # noqa: F401 - what every runner promises, here of this one
     is_inline,
@@ -85,8 +88,9 @@ class RayBench:
     def renew(self, leash_seconds: float = 60.0, **settings) -> RayRunner:
         """Another runner, as after a restart of alfine."""
         folder = str(self.home / f"${NODE}")
+        buckets = partial(HomeBuckets, self.home / "s3", S3())
         self.runner = RayRunner(
-            ClusterSettings(address=self.cluster.address, folder=folder, **settings),
+            ClusterSettings(address=self.cluster.address, folder=folder, buckets=buckets, **settings),
             SHAPES,
             lambda *_: self.bell.set(),
             self.record,
@@ -426,6 +430,8 @@ assert json.loads(os.environ["SM_HOSTS"]) == config["hosts"] and os.environ["SM_
 import socket
 first = config["hosts"][0]
 rank = config["hosts"].index(config["current_host"])
+with open(f"{os.environ['SAGEMAKER_BASE_DIR']}/checkpoints/{rank}", "w"):
+    pass
 if rank == 0:
     with socket.create_server((first, 29517)) as server:
         print("loss=" + server.accept()[0].recv(99).decode())
@@ -441,14 +447,17 @@ else:
 """
 
 
-def test_several_instances_reach_each_other_by_the_names_of_their_machines(bench):
-    launch = bench.launch(TELLING, instance_count=2, instance_type="whole")
+def test_several_instances_reach_each_other_by_the_names_of_their_machines(bench, tmp_path):
+    kept = {"checkpoint_uri": (tmp_path / "kept").as_uri(), "log_uri": (tmp_path / "log").as_uri()}
+    launch = bench.launch(TELLING, instance_count=2, instance_type="whole", **kept)
     last, points = bench.see_out(launch)
     assert last.exit.succeeded, last.exit
     assert values(points) == [0.25]
     config = json.loads(bench.log(launch).splitlines()[-1])
     assert (config["hosts"], config["network_interface_name"]) == (["127.0.0.1", "127.0.0.2"], "lo")
     assert len(set(bench.placed(launch).node.split())) == 2
+    assert sorted(path.name for path in (tmp_path / "kept").iterdir()) == ["0", "1"]
+    assert (tmp_path / "log").read_text() == bench.log(launch)
 
 
 def test_several_instances_that_are_stopped_while_they_wait_hold_nothing(bench):

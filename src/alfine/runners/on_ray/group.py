@@ -192,6 +192,8 @@ class FollowedGroup:
             interface=LOOPBACK if names[0].startswith("127.") else place.interface,
             environment={**whole.environment, "TRAINING_JOB_NAME": whole.name},
             output_uri=whole.output_uri if number == 0 else "",
+            log_uri=whole.log_uri if number == 0 else "",
+            checkpoints_shared=True,  # no instance removes those of another
             metrics=whole.metrics if number == 0 else (),
         )
 
