@@ -114,6 +114,10 @@ OTHER_FILES = {
         ".open mkdir os.scandir os.walk",
         "reads the user's code and data; makes the training job's folder itself",
     ),
+    "runners.ended_folders": (
+        "glob mkdir os.scandir read_text rmdir unlink write_text",
+        "the folders of tuning jobs, in which alfine alone makes files; what is in that of a training job is removed by descriptors",
+    ),
     "runners.node_cache": (
         ".open glob mkdir os.walk shutil.rmtree touch unlink",
         "objects, and the inputs that alfine has made of them; walks and removes without following a link",

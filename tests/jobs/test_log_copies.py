@@ -6,6 +6,9 @@ from alfine import Continuous
 from alfine.api.job_words import job_request
 from alfine.core.errors import NotFound
 from alfine.jobs.home import Home
+from alfine.jobs.training_job_log import TrainingJobLogs
+from alfine.runners.node import Node
+from alfine.store.placements import Placement
 
 
 @pytest.fixture
@@ -43,3 +46,24 @@ def test_the_log_of_a_machine_that_is_away_is_read_from_its_copy(homes, tmp_path
     assert len(second.service.logs.search(kept, "more").lines) == 1
     with pytest.raises(NotFound, match="lies on another machine .*: no server runs there at present"):
         second.service.log(lost)
+
+
+class Elsewhere(Node):
+    """A node of a cluster, as a runner."""
+
+    remote = True
+
+
+def test_the_log_of_a_folder_that_its_node_has_removed_is_read_from_its_copy_or_said_to_be_gone(tmp_path):
+    with Home(tmp_path / "home") as home:
+        kept, lost = (run(home, tmp_path, name, (tmp_path / name).as_uri()) for name in ("kept", "lost"))
+        for tuning_job, name in (("kept", kept), ("lost", lost)):
+            home.store.place(tuning_job, name, Placement(attempt=1, runner="ray", node="n", slot="s"), None)
+        copy = tmp_path / "kept" / kept / "log.txt"
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_text("loss=1\n")
+        node = Elsewhere(tmp_path / "node")
+        logs = TrainingJobLogs(home.store, lambda: {"ray": node, "process": node}, home.machine.buckets)
+        assert logs.part(kept).data == b"loss=1\n"
+        with pytest.raises(NotFound, match=f"The log of {lost} is no longer on its node, .* no copy of it can be read"):
+            logs.part(lost)

@@ -101,12 +101,21 @@ def test_what_such_nodes_cannot_see_is_refused_with_what_is_needed(tmp_path, buc
         Ray(address=ADDRESS, shared_home=False)
 
 
-def test_the_limits_of_what_nodes_keep_are_checked_and_only_for_nodes_that_fetch():
+def test_the_limits_of_what_nodes_keep_are_checked_and_only_for_what_is_on_their_own_disks():
     assert (APART.cluster(Path()).limits, SHARED.cluster(Path()).limits) == (
         CacheLimits(most_bytes=100 * 10**9, most_seconds=30 * 86400.0),
         CacheLimits(),
     )
-    assert Ray(folder="/jobs", shared_home=False, cache_size="", cache_age="").cluster(Path()).limits == CacheLimits()
-    for words, message in ({"cache_size": "much"}, "is no size"), ({"cache_age": "30"}, "is no"):
+    without = {f"{what}_{limit}": "" for what in ("cache", "ended") for limit in ("size", "age")}
+    limitless = Ray(folder="/jobs", shared_home=False, **without).cluster(Path())
+    assert (limitless.limits, limitless.ended_limits) == (CacheLimits(), CacheLimits())
+    in_the_home = (Ray(), Ray(folder="/home/tuning-jobs"))
+    assert [ray.cluster(Path("/home")).ended_limits for ray in in_the_home] == [CacheLimits()] * 2
+    assert Ray(folder="/jobs").cluster(Path("/home")).ended_limits == APART.cluster(Path()).limits
+    for words, message in (
+        ({"cache_size": "much"}, "is no size"),
+        ({"cache_age": "30"}, "is no"),
+        ({"ended_size": "much"}, "is no size"),
+    ):
         with pytest.raises(InvalidSpec, match=rf"\[ray\] {next(iter(words))}: .*{message}"):
             Ray(**words)

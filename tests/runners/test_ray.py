@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import count
@@ -19,6 +19,7 @@ from alfine.jobs.home import Home
 from alfine.programs.data.buckets.home_buckets import HomeBuckets
 from alfine.runners.launch import Launch
 from alfine.runners.local_launch import uri_of
+from alfine.runners.node_cache import CacheLimits
 from alfine.runners.on_ray.check import NodeNeeds, check_cluster
 from alfine.runners.on_ray.messages import ClusterSettings
 from alfine.runners.on_ray.runner import RayRunner
@@ -80,6 +81,8 @@ class RayBench:
         self.cluster, self.home = cluster, home
         self.bell = threading.Event()
         self.places: dict[tuple[str, int], tuple[str, str]] = {}
+        self.ended: list[tuple[str, str]] = []  # training jobs whose ends are recorded
+        self.asked_for: set[tuple[str, str]] = set()  # those whose ends a node has asked for
         self.tuning_job = "tuning"
         self.runners: list[RayRunner] = []
         self.executor = None
@@ -88,12 +91,14 @@ class RayBench:
     def renew(self, leash_seconds: float = 60.0, **settings) -> RayRunner:
         """Another runner, as after a restart of alfine."""
         folder = str(self.home / f"${NODE}")
+        kept = {"ended_limits": CacheLimits(most_bytes=0), "records": "these"}
         buckets = partial(HomeBuckets, self.home / "s3", S3())
         self.runner = RayRunner(
-            ClusterSettings(address=self.cluster.address, folder=folder, buckets=buckets, **settings),
+            ClusterSettings(address=self.cluster.address, folder=folder, buckets=buckets, **kept, **settings),
             SHAPES,
             lambda *_: self.bell.set(),
             self.record,
+            recorded=self.recorded,
             leash_seconds=leash_seconds,
             output=self.home / "ray.log",
         )
@@ -104,6 +109,10 @@ class RayBench:
     def record(self, launch: Launch, node: str, slot: str) -> None:
         assert (launch.name, launch.attempt) not in self.places, "an attempt is placed once"
         self.places[launch.name, launch.attempt] = node, slot
+
+    def recorded(self, names: Sequence[tuple[str, str]]) -> Sequence[tuple[str, str]]:
+        self.asked_for |= {*names}
+        return [name for name in names if name in self.ended]
 
     def launch(self, code: str | None = None, **settings) -> Launch:
         name = f"job-{next(NUMBERS)}"
@@ -357,12 +366,23 @@ def test_its_slot_is_killed(bench):
     assert bench.ran_once(launch)
 
 
-def test_the_bridge_is_killed_and_then_alfine_is_another_process(bench):
-    launch = bench.counting(25)
+def test_the_bridge_is_killed_and_then_alfine_is_another_process(bench, tmp_path):
+    """The next bridge also has the node remove what has ended and is stored elsewhere, once that end is recorded."""
+    on_node_two = {"instance_type": "half"}
+    before = [bench.counting(1, log_uri=(tmp_path / str(n)).as_uri(), **on_node_two) for n in range(2)]
+    assert all(bench.see_out(each)[0].exit.succeeded for each in before)
+    bench.ended.append(before[0].key)
+    launch = bench.counting(25, **on_node_two)
     bench.runner.start(launch)
     seen = bench.until_points(launch, 1)
     kill(processes(BRIDGE))
     seen = bench.until_points(launch, 1, seen)
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not bench.runner.log(bench.placed(before[0]), 0, 0).is_gone:
+        assert time.monotonic() < deadline
+        bench.bell.wait(0.05)
+    assert bench.asked_for == {each.key for each in before}
+    assert bench.log(before[1]) == (tmp_path / "0").read_text() == "loss=0\n"
     bench.runner.close()
     bench.renew()
     last, points = bench.wait(launch, seen)

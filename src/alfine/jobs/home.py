@@ -27,6 +27,7 @@ from alfine.jobs.lease_owner import node_of
 from alfine.jobs.other_servers import OtherServers
 from alfine.jobs.own_node import OwnNode
 from alfine.jobs.quotas import Quotas
+from alfine.jobs.recorded_ends import recorded_ends
 from alfine.jobs.server_record import ServerRecord
 from alfine.jobs.service import Service
 from alfine.jobs.trackers import check_settings
@@ -206,7 +207,7 @@ class Home:
     def _ray_runner(self) -> RayRunner:
         ray, most = self.config.ray, self.config.run.max_decompressed_bytes
         settings = replace(
-            ray.cluster(self.folder),
+            ray.cluster(self.folder, self.store.database.name if self.store.is_shared else node_of(self.jobs_folder)),
             buckets=partial(HomeBuckets, self.folder.absolute(), self.config.s3)
             if ray.shared_home
             else partial(node_buckets, ray.folder, self.config.s3),
@@ -217,6 +218,7 @@ class Home:
             self.config.ray.shapes,
             self.wake.set,
             self._placed,
+            recorded=partial(recorded_ends, self.store),
             leash_seconds=self.config.ray.leash_seconds,
             output=self.folder / RAY_LOG,
         )

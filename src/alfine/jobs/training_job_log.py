@@ -82,9 +82,15 @@ class TrainingJobLogs:
         if here.size:
             return here
         try:
-            return runner.log(launch, begin, most)
+            piece = runner.log(launch, begin, most)
         except OSError as error:
             raise NotFound(f"The log of {row.name} can't be read at present: {error}.") from error
+        if piece.is_gone and is_terminal(row.status):
+            raise NotFound(
+                f"The log of {row.name} is no longer on its node, which removes old folders of training jobs that have ended ([ray] "
+                "ended_size and ended_age), and no copy of it can be read."
+            )
+        return piece
 
     def of(self, name: str, begin: int, most: int) -> LogPiece:
         """Return bytes of the log of the training job of that name: see `piece`.

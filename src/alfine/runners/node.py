@@ -121,7 +121,14 @@ class Node:
 
     def log(self, launch: Launch, begin: int, most: int) -> LogPiece:
         """See `Runner.log`."""
-        return self._host(launch).log(launch, begin, most)
+        piece = self._host(launch).log(launch, begin, most)
+        return (
+            piece if piece.size else replace(piece, is_gone=not (self.root / launch.tuning_job / launch.name).exists())
+        )
+
+    def sweep_cache(self) -> str:
+        """Remove what was fetched and is beyond the limits, unless that was done a short time ago. Return why that isn't possible, or ""."""
+        return self._fetches.cache.sweep_if_due()
 
     def close(self) -> None:
         """See `Runner.close`."""

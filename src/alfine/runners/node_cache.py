@@ -83,6 +83,7 @@ class NodeCache:
     def __init__(self, root: Path, limits: CacheLimits, clock: Callable[[], float] = time.time) -> None:
         self._root, self._limits, self._clock = root, limits, clock
         self._swept_at = 0.0
+        self._trouble = ""
 
     @contextmanager
     def using(self, tuning_job: str) -> Iterator[None]:
@@ -98,26 +99,33 @@ class NodeCache:
             finally:  # closing isn't enough: a process that has just been started has the file open for a moment longer
                 fcntl.flock(lock, fcntl.LOCK_UN)
 
-    def sweep_if_due(self) -> None:
-        """Remove what is beyond the limits, unless that was done a short time ago, or something is being fetched."""
-        if self._clock() < self._swept_at + SWEEP_SECONDS:
-            return
+    def sweep_if_due(self) -> str:
+        """Remove what is beyond the limits, unless that was done a short time ago, or something is being fetched.
+
+        Returns:
+            Why the last removal has failed; "" where it hasn't.
+        """
+        if self._limits == ANY or self._clock() < self._swept_at + SWEEP_SECONDS:
+            return self._trouble
         with (self._root / LOCK).open("ab") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:  # the next training job looks again
-                return
+                return self._trouble
             self._swept_at = self._clock()
+            self._trouble = ""
             try:
                 self._sweep()
             except OSError as error:  # a training job doesn't fail for it
-                log.warning("what this node has fetched can't be kept within its limits: %s", error)
+                self._trouble = f"what it has fetched can't be kept within its limits: {error}"
+                log.warning("%s: %s", self._root, self._trouble)
+        return self._trouble
 
     def _sweep(self) -> None:
         oldest = -math.inf if self._limits.most_seconds is None else self._clock() - self._limits.most_seconds
         most = math.inf if self._limits.most_bytes is None else self._limits.most_bytes
         objects = {path.stat().st_ino: path for path in (self._root / OBJECTS).glob("??/*")}
-        size = sum(_files([*self._root.glob(f"*/{INPUTS}"), self._root / OBJECTS]).values())
+        size = sum(sizes_below([*self._root.glob(f"*/{INPUTS}"), self._root / OBJECTS]).values())
         for kept in sorted([*self._free_inputs(), *_free_objects(objects.values())]):
             if kept.used_at >= oldest and size <= most:
                 return
@@ -127,17 +135,27 @@ class NodeCache:
 
     def _free_inputs(self) -> Iterator[_Kept]:
         """Yield the inputs of tuning jobs that no training job uses."""
+        now = self._clock()
         for folder in self._root.glob(f"*/{INPUTS}"):
             used = folder.with_name(USED)
-            if not any(self._uses_inputs(control.parent) for control in folder.parent.glob(f"*/{launcher.CONTROL}")):
+            if not any(may_run(control.parent, now) for control in folder.parent.glob(f"*/{launcher.CONTROL}")):
                 yield _Kept((used if used.exists() else folder).stat().st_mtime, folder)
 
-    def _uses_inputs(self, job: Path) -> bool:
-        """Return whether a training job runs, or waits for its turn to."""
-        control = job / launcher.CONTROL
-        if (control / launcher.EXIT).exists():
-            return False
-        return control.stat().st_mtime > self._clock() - LEFT_SECONDS or is_supervised(str(job))
+
+def may_run(job: Path, now: float) -> bool:
+    """Return whether a training job may run here, or wait for its turn to.
+
+    Args:
+        job: Its folder.
+        now: The seconds since 1970.
+    """
+    control = job / launcher.CONTROL
+    if (control / launcher.EXIT).exists():
+        return False
+    try:
+        return control.stat().st_mtime > now - LEFT_SECONDS or is_supervised(str(job))
+    except FileNotFoundError:  # its folder has been removed meanwhile
+        return False
 
 
 def _free_objects(objects: Iterable[Path]) -> Iterator[_Kept]:
@@ -159,7 +177,7 @@ def _removed(path: Path, objects: Mapping[int, Path]) -> int:
         size = path.stat().st_size
         path.unlink()
         return size
-    files = _files([path])
+    files = sizes_below([path])
     shutil.rmtree(path, ignore_errors=True)  # what stays is tried again at the next look
     freed = 0
     for inode, size in files.items():
@@ -172,7 +190,7 @@ def _removed(path: Path, objects: Mapping[int, Path]) -> int:
     return freed
 
 
-def _files(folders: Iterable[Path]) -> dict[int, int]:
+def sizes_below(folders: Iterable[Path]) -> dict[int, int]:
     """Return the sizes of the files below folders, by inode: a file of several names counts once."""
     found = {}
     for folder in folders:

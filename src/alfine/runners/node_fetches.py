@@ -52,7 +52,7 @@ class Fetches:
         limits: CacheLimits,
     ) -> None:
         self._inputs, self._root, self._buckets, self._news = inputs, root, buckets, news
-        self._cache = NodeCache(root, limits)
+        self.cache = NodeCache(root, limits)
         self._running: dict[tuple[str, str], threading.Thread] = {}
         self._troubles: dict[tuple[str, str], Exception] = {}
         self._mutex = threading.Lock()
@@ -87,9 +87,9 @@ class Fetches:
     def _fetch(self, inputs: Inputs, launch: Launch, start: Callable[[Launch], None]) -> None:
         trouble: Exception | None = None
         try:
-            with self._cache.using(launch.tuning_job):
+            with self.cache.using(launch.tuning_job):
                 start(inputs(launch, self._root, self._buckets))
-            self._cache.sweep_if_due()
+            self.cache.sweep_if_due()
         except Exception as error:  # noqa: BLE001 - whoever asks for the training job is told, and starts it again
             trouble = error
         with self._mutex:

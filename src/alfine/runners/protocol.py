@@ -189,12 +189,14 @@ class LogPiece:
         data: The bytes; none at the end of the log, and where there is no log yet.
         size: The size of the whole log.
         path: The log file, on the machine that has it.
+        is_gone: Whether that machine no longer has the training job's folder, if it ever had it.
     """
 
     begin: int = 0
     data: bytes = b""
     size: int = 0
     path: str = ""
+    is_gone: bool = False
 
 
 class Runner(Protocol):

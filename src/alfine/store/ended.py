@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -42,6 +43,25 @@ _QUERY = (
     )
     .order_by(tuning_jobs.c.ended_at, tuning_jobs.c.id, training_jobs.c.number)
 )
+
+
+_UNFINISHED = sa.select(training_jobs.c.name).where(
+    training_jobs.c.name.in_(sa.bindparam("names", expanding=True)), training_jobs.c.status.not_in(_ENDED)
+)
+
+MOST_NAMES = 1000
+"""Names that one query has: databases limit them."""
+
+
+def unfinished_among(connection: Connection, names: Sequence[str]) -> set[str]:
+    """Return the training jobs of these names that haven't ended; those that aren't recorded are left out.
+
+    Args:
+        connection: An open connection.
+        names: The names.
+    """
+    parts = (names[begin : begin + MOST_NAMES] for begin in range(0, len(names), MOST_NAMES))
+    return {name for part in parts for name in connection.scalars(_UNFINISHED, {"names": list(part)})}
 
 
 def ended_training_jobs(connection: Connection) -> list[EndedTrainingJob]:

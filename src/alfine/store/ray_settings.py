@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,8 +16,8 @@ from alfine.core.wording import number
 from alfine.runners.node_cache import ANY, CacheLimits
 from alfine.runners.on_ray.messages import ClusterSettings
 from alfine.runners.on_ray.shapes import LOCAL, Shape
+from alfine.store.cache_limits import cache_limits
 from alfine.store.home_files import JOBS
-from alfine.store.quantities import bytes_of, span_of
 
 UNITS = {"": 1} | {
     f"{prefix}{ending}": base**power
@@ -48,6 +49,8 @@ class Ray:
         keep_seconds: How long a slot without a training job keeps its resources, unless KeepAlivePeriodInSeconds says otherwise.
         cache_size: The size, such as "100 GB", that a node keeps of fetched code and data for later training jobs; "": any.
         cache_age: The age, such as "30d", up to which it keeps what wasn't used; "": any.
+        ended_size: The size that a node keeps of folders of training jobs that have ended and are stored elsewhere; "": any.
+        ended_age: The age up to which it keeps folders of training jobs that have ended; "": any.
         instances: The resources of an instance, by instance type: cpus, gpus, memory, resources.
 
     Raises:
@@ -63,6 +66,8 @@ class Ray:
     keep_seconds: float = 60.0
     cache_size: str = "100 GB"
     cache_age: str = "30d"
+    ended_size: str = "100 GB"
+    ended_age: str = "30d"
     instances: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -78,10 +83,11 @@ class Ray:
         if not self.shared_home and not self.folder:
             message = "is empty, but with shared_home = false each node needs a folder of its own for training jobs."
             faults.append(Fault("[ray] folder", message))
-        try:
-            _ = self.limits
-        except InvalidSpec as error:
-            faults += error.faults
+        for limits in ("limits", "ended_limits"):
+            try:
+                getattr(self, limits)
+            except InvalidSpec as error:
+                faults += error.faults
         for name, table in self.instances.items():
             faults += _instance_faults(table, f'[ray.instances."{name}"]')
         if faults:
@@ -95,24 +101,31 @@ class Ray:
     @cached_property
     def limits(self) -> CacheLimits:
         """The limits of what a node keeps of fetched code and data."""
-        return CacheLimits(
-            most_bytes=bytes_of(self.cache_size, "[ray] cache_size") if self.cache_size else None,
-            most_seconds=span_of(self.cache_age, "[ray] cache_age").total_seconds() if self.cache_age else None,
-        )
+        return cache_limits(self.cache_size, self.cache_age, "[ray] cache")
 
-    def cluster(self, home: Path) -> ClusterSettings:
+    @cached_property
+    def ended_limits(self) -> CacheLimits:
+        """The limits of what a node keeps of folders of training jobs that have ended."""
+        return cache_limits(self.ended_size, self.ended_age, "[ray] ended")
+
+    def cluster(self, home: Path, records: str = "") -> ClusterSettings:
         """Return what the process that talks to Ray needs to know.
 
         Args:
-            home: The folder that is used where `folder` is empty.
+            home: The folder that is used where `folder` is empty. Then [retention] says what is removed there, and nodes remove nothing.
+            records: Identifies the database of the home.
         """
+        jobs = home.absolute() / JOBS
+        is_apart = bool(self.folder) and Path(os.path.expandvars(self.folder)).expanduser() != jobs
         return ClusterSettings(
             address=self.address,
             namespace=self.namespace,
-            folder=self.folder or str(home.absolute() / JOBS),
+            folder=self.folder or str(jobs),
             pending_seconds=self.pending_seconds,
             keep_seconds=self.keep_seconds,
             limits=ANY if self.shared_home else self.limits,
+            ended_limits=self.ended_limits if is_apart else ANY,
+            records=records,
         )
 
 

@@ -25,10 +25,10 @@ from alfine.runners.on_ray.messages import (
     ClusterSettings,
     Connected,
     Follow,
-    Forget,
     FromBridge,
     Key,
     LogRead,
+    MayGo,
     MayStart,
     More,
     NotConnected,
@@ -39,6 +39,7 @@ from alfine.runners.on_ray.messages import (
 )
 from alfine.runners.on_ray.place import places_of
 from alfine.runners.on_ray.pool import Pool
+from alfine.runners.on_ray.tidying import Tidying
 from alfine.runners.protocol import Launch
 
 log = logging.getLogger("alfine.runners.on_ray")
@@ -58,7 +59,8 @@ class Bridge:
     def __init__(self, connection: Connection, settings: ClusterSettings) -> None:
         self._connection, self._settings = connection, settings
         self._cluster = Cluster(settings)
-        self._pool, self._finder = Pool(self._cluster), Finder(self._cluster)
+        self._tidying = Tidying(self._cluster, settings, self._send)
+        self._pool, self._finder = Pool(self._cluster, self._tidying.begin), Finder(self._cluster)
         self._followed: dict[Key, Followed | FollowedGroup] = {}
         self._readings: set[asyncio.Task[None]] = set()
 
@@ -101,6 +103,8 @@ class Bridge:
             reading = asyncio.create_task(self._read_log(message))
             self._readings.add(reading)
             reading.add_done_callback(self._readings.discard)
+        elif isinstance(message, MayGo):
+            self._tidying.hear(message)
         else:
             self._tell(message)
 
@@ -113,7 +117,7 @@ class Bridge:
         kind = Followed if message.launch.instance_count == 1 else FollowedGroup
         self._followed[key] = kind(message, self._finder, self._pool, self._settings, self._send)
 
-    def _tell(self, message: More | AskToStop | MayStart | Forget) -> None:
+    def _tell(self, message: More | AskToStop | MayStart) -> None:
         key = key_of(message.launch) if isinstance(message, AskToStop) else message.key
         one = self._followed.get(key)
         if one is None:
@@ -125,9 +129,6 @@ class Bridge:
                 one.stop(message.launch)
             case MayStart():
                 one.may_start(recorded=message.recorded)
-            case Forget():
-                one.forget()
-                del self._followed[key]
 
     async def _actor_at(self, launch: Launch) -> Any:
         """Return the actor of the slot of a training job."""

@@ -209,6 +209,8 @@ class Cluster:
                 buckets=settings.buckets,
                 inputs=settings.inputs,
                 limits=settings.limits,
+                ended_limits=settings.ended_limits,
+                records=settings.records,
             )
         )
 

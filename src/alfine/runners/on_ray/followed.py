@@ -194,6 +194,7 @@ class Followed:
     async def _start(self, slot: HeldSlot) -> HeldSlot:
         """Start it, on the machine of its place and no other, and return the slot that has it. It is safe to do so again."""
         self.slot = slot
+        self._pool.used(slot)
         while True:
             try:
                 if self._stop_launch is not None:

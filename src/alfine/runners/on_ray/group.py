@@ -174,7 +174,8 @@ class FollowedGroup:
                 counts=self._follow.counts if first else {},
             )
             finder = _BundleFinder(self._cluster, self._name, self.launch.instance_count, number)
-            member = Followed(follow, finder, _NoPool(self._cluster), self._settings, self._hear(number))
+            pool = _NoPool(self._cluster, self._pool.used)
+            member = Followed(follow, finder, pool, self._settings, self._hear(number))
             self._members.append(member)
 
     def _launch_of(self, number: int) -> Launch:

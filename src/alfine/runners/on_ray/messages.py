@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from alfine.runners.node_cache import ANY, CacheLimits
@@ -38,6 +38,8 @@ class ClusterSettings:
         buckets: Makes the buckets to which s3:// URIs lead on a node; it is pickled. None: there are none.
         inputs: Fetches there what a launch names at s3:// URIs: see `Node`.
         limits: See `Node`.
+        ended_limits: The limits of the folders of training jobs that have ended: see `EndedFolders`.
+        records: See `EndedFolders`.
     """
 
     address: str
@@ -48,6 +50,8 @@ class ClusterSettings:
     buckets: Callable[[], Buckets] | None = None
     inputs: Inputs | None = None
     limits: CacheLimits = ANY
+    ended_limits: CacheLimits = ANY
+    records: str = ""
 
 
 # -- from alfine to the bridge ---------------------------------------------------------------------------------------
@@ -111,10 +115,11 @@ class ReadLog:
 
 
 @dataclass(frozen=True, slots=True)
-class Forget:
-    """Follow a training job no longer. It goes on running."""
+class MayGo:
+    """The answer to `Beyond`: those of the training jobs whose folders may be removed."""
 
-    key: Key
+    number: int
+    names: Sequence[tuple[str, str]]
 
 
 # -- from the bridge to alfine ---------------------------------------------------------------------------------------
@@ -181,5 +186,21 @@ class LogRead:
     why: str = ""
 
 
-ToBridge = Follow | More | AskToStop | MayStart | ReadLog | Forget
-FromBridge = Connected | NotConnected | Chosen | Seen | Pending | Trouble | LogRead
+@dataclass(frozen=True, slots=True)
+class Beyond:
+    """A node may remove the folders of these training jobs, which are beyond its limits, if their ends are recorded."""
+
+    number: int
+    names: Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class NodeTrouble:
+    """A node can't stay within its limits, and why."""
+
+    host: str
+    why: str
+
+
+ToBridge = Follow | More | AskToStop | MayStart | ReadLog | MayGo
+FromBridge = Connected | NotConnected | Chosen | Seen | Pending | Trouble | LogRead | Beyond | NodeTrouble

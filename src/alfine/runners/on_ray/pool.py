@@ -91,10 +91,12 @@ class Pool:
 
     Args:
         cluster: The cluster.
+        used: Called with each slot that a training job gets.
     """
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: Cluster, used: Callable[[HeldSlot], None] = lambda _: None) -> None:
         self._cluster = cluster
+        self.used = used
         self._free: list[HeldSlot] = []
         self._waiting: dict[Shape, list[_Waiting]] = defaultdict(list)
         self._coming: dict[Shape, list[asyncio.Task[None]]] = defaultdict(list)

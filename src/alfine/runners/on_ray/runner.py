@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import count
@@ -13,15 +13,17 @@ from pathlib import Path
 from alfine.runners.on_ray.connection import BridgeConnection
 from alfine.runners.on_ray.messages import (
     AskToStop,
+    Beyond,
     Chosen,
     ClusterSettings,
     Follow,
-    Forget,
     FromBridge,
     Key,
     LogRead,
+    MayGo,
     MayStart,
     More,
+    NodeTrouble,
     Pending,
     ReadLog,
     Seen,
@@ -35,6 +37,9 @@ log = logging.getLogger("alfine.runners.on_ray")
 
 ENDED_KEPT = 1000
 """Training jobs that have ended and are remembered. Others are asked for again on their nodes."""
+
+Recorded = Callable[[Sequence[tuple[str, str]]], Sequence[tuple[str, str]]]
+"""Returns those of several training jobs (tuning job, training job) whose ends are recorded."""
 
 LOG_SECONDS = 20.0
 """How long a node may take to give a part of a log."""
@@ -91,6 +96,7 @@ class RayRunner:
         shapes: The resources of each instance type.
         news: See `Runner`.
         placed: See `Runner`.
+        recorded: Returns those of several training jobs whose ends are recorded: only the folders of these may be removed. It doesn't raise.
         leash_seconds: See `Launch.leash_seconds`.
         output: The file that Ray's own messages are appended to. None drops them.
     """
@@ -104,11 +110,12 @@ class RayRunner:
         news: News,
         placed: Placed,
         *,
+        recorded: Recorded = lambda _: (),
         leash_seconds: float = 600.0,
         output: Path | None = None,
     ) -> None:
         self._settings, self._shapes, self._output = settings, shapes, output
-        self._news, self._placed, self._leash_seconds = news, placed, leash_seconds
+        self._news, self._placed, self._recorded, self._leash_seconds = news, placed, recorded, leash_seconds
         self._mutex = threading.RLock()
         self._jobs: dict[Key, _Job] = {}
         self._unstarted: set[Key] = set()  # asked to stop before they were asked to start
@@ -255,7 +262,7 @@ class RayRunner:
             )
         )
 
-    def _tell(self, message: Follow | More | AskToStop | MayStart | ReadLog | Forget) -> bool:
+    def _tell(self, message: Follow | More | AskToStop | MayStart | ReadLog | MayGo) -> bool:
         """Send a message. One that can't be sent is contained in what a new bridge is told."""
         if self._bridge is None:
             self._bridge = BridgeConnection(
@@ -290,9 +297,19 @@ class RayRunner:
                     reading.done.set()
             case Chosen():
                 self._record(message)
+            case Beyond():
+                self._tell_recorded(message)
+            case NodeTrouble():
+                log.warning("node %s can't stay within its limits of old folders: %s", message.host, message.why)
             case Seen() | Pending() | Trouble():
                 if self._keep(message):
                     self._news(message.key[0], message.key[1])
+
+    def _tell_recorded(self, beyond: Beyond) -> None:
+        """Say which folders a node may remove."""
+        recorded = self._recorded(beyond.names)
+        with self._mutex:
+            self._tell(MayGo(beyond.number, recorded))
 
     def _keep(self, message: Seen | Pending | Trouble) -> bool:
         """Keep news for the next poll, and return whether they are new."""

@@ -12,13 +12,14 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from alfine._version import __version__
+from alfine.runners.ended_folders import EndedFolders, Names
 from alfine.runners.node import Asked, Node
 from alfine.runners.node_cache import ANY, CacheLimits
 from alfine.runners.node_fetches import Inputs, names_objects
@@ -84,6 +85,8 @@ class SlotTerms:
         buckets: Makes the buckets to which s3:// URIs lead. None: there are none.
         inputs: Fetches what a launch names there: see `Node`.
         limits: See `Node`.
+        ended_limits: See `EndedFolders`.
+        records: See `EndedFolders`.
     """
 
     folder: str
@@ -93,6 +96,8 @@ class SlotTerms:
     buckets: Callable[[], Buckets] | None = None
     inputs: Inputs | None = None
     limits: CacheLimits = ANY
+    ended_limits: CacheLimits = ANY
+    records: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +132,7 @@ class Slot:
         self._folder = str(root)
         buckets = None if terms.buckets is None else terms.buckets()
         self._node = Node(root, buckets, inputs=terms.inputs, limits=terms.limits)
+        self._ended = EndedFolders(root, terms.ended_limits, terms.records)
         self._terms, self._owner = replace(terms, buckets=None, inputs=None), ""
         self._runs: tuple[str, str] | None = None  # its training job, until its end is known
         self._leash: float | None = 0.0  # that of its training job
@@ -170,7 +176,7 @@ class Slot:
                 return f"the buckets at {endpoint} can't be reached from there: {error}"
         if not os.access(self._folder, os.W_OK):
             return f"{self._folder} can't be written there"
-        return ""
+        return self._node.sweep_cache()
 
     def start(self, launch: Launch) -> None:
         """Start a training job: see `Runner.start`.
@@ -183,6 +189,7 @@ class Slot:
             if self._runs not in (None, launch.key):
                 raise Busy(f"training job {self._runs} runs in this slot")
             self._runs, self._leash = launch.key, launch.leash_seconds
+        self._ended.claim(launch.tuning_job)
         self._node.start(launch)
 
     def begin(self, launch: Launch, offset: int, counts: Mapping[str, int], wait: float) -> Observation | None:
@@ -238,6 +245,16 @@ class Slot:
             elif not runs and self._runs == launch.key:
                 self._runs, self._leash = None, 0.0
         return seen
+
+    def beyond_limits(self) -> Sequence[Names]:
+        """Return the training jobs whose folders are beyond the limits: see `EndedFolders`."""
+        self._called_at = time.monotonic()
+        return self._ended.beyond_limits()
+
+    def tidy(self, may_go: Sequence[Names]) -> str:
+        """Remove folders of training jobs whose ends are recorded. Return what keeps this node from staying within its limits; "": nothing."""
+        self._called_at = time.monotonic()
+        return self._ended.remove(may_go) or self._node.sweep_cache()
 
     def vacancy(self) -> Vacancy | None:
         """Return what a bridge needs to know in order to use it; None while a training job runs here."""

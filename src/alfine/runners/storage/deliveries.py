@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from alfine.runners.ended_folders import note_stored
 from alfine.runners.job_folder import Workspace
 from alfine.runners.launch import Launch
 from alfine.runners.log_files import note_in_log
@@ -104,20 +105,22 @@ class Deliveries:
             if delivery.trouble:  # its FailureReason may be another one: that its script failed
                 log.warning("training_job=%s: %s", launch.name, delivery.trouble)
                 note_in_log(space.log, delivery.trouble)
-            if launch.log_uri:
-                _keep_log(buckets, launch, space)
+            if launch.log_uri and _keep_log(buckets, launch, space) and not delivery.trouble:
+                note_stored(space.folder)
         except Exception as error:  # noqa: BLE001 - `of` raises it in the thread of whoever asks
             delivery.broken = error
         delivery.done = True
         self._news(*launch.key)
 
 
-def _keep_log(buckets: Buckets, launch: Launch, space: Workspace) -> None:
-    """Store the whole log. A training job doesn't fail for want of this copy: its log lies on its machine."""
+def _keep_log(buckets: Buckets, launch: Launch, space: Workspace) -> bool:
+    """Store the whole log, and return whether it is stored. A training job doesn't fail for want of this copy: its log lies on its machine."""
     try:
         copy_log(buckets, launch, space)
     except OSError as error:
         log.warning("training_job=%s: its log isn't copied to %s: %s", launch.name, launch.log_uri, error)
+        return False
+    return True
 
 
 def _trouble(what: str, step: Callable[[], None]) -> str:
