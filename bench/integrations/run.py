@@ -3,10 +3,10 @@
     python bench/integrations/run.py             every framework that is installed
     python bench/integrations/run.py keras hydra --trials 6 --repeats 2    some of them, and less of each
 
-A trial is a training of 40 rounds on one core. CPU time counts, since other programs share the machine; of the repeats, which alternate, the
-least one. Their spread, from the least to the most of the bare library, says what a difference means; where it is larger than a difference,
-the CPU time inside of the callback's own methods, with reports to a Tuner, says what alfine costs. `make test-integrations` makes
-environments that have the frameworks: .integrations/keras/bin/python bench/integrations/run.py.
+A trial is a training of 40 rounds on one core. CPU time counts, since other programs share the machine. Each measurement with alfine has one of
+the bare library beside it, before or after it in turn; the difference of each such pair is taken, and of the pairs the median, with the least
+and the most. Where they have both signs, the CPU time inside of the callback's own methods, with reports to a Tuner, says what alfine costs.
+`make test-integrations` makes environments that have the frameworks: .integrations/keras/bin/python bench/integrations/run.py.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ import time
 import warnings
 from functools import partial
 from importlib.util import find_spec
+from statistics import median
 
 import numpy as np
 
@@ -209,24 +210,34 @@ def measure(name, trials, repeats):
     _, train, words = TRAININGS[name]
     callback, stops = partial(getattr(alfine.callbacks, name), **words), []
     train(0.1, [])  # imports and compiles
+    beside = partial(bare, train, callback, trials)
     ways = {
-        "bare": partial(bare, train, callback, trials),
         "callback": partial(with_callback, train, callback, trials),
         "tuner": partial(with_tuner, train, callback, trials, None),
         "auto": partial(with_tuner, train, callback, trials, stops),
     }
-    spent = {way: [] for way in ways}
-    for _ in range(repeats):
+    bares, differences = [], {way: [] for way in ways}
+    for repeat in range(repeats):
         for way, function in ways.items():
-            spent[way].append(cpu_seconds(function))
-    least, most = ({way: of(each) / trials * 1000 for way, each in spent.items()} for of in (min, max))
-    more = [f"{least[way] - least['bare']:+.1f}" for way in ("callback", "tuner")]
+            pair = (beside, function) if repeat % 2 else (function, beside)
+            spent = {each: cpu_seconds(each) / trials * 1000 for each in pair}
+            bares.append(spent[beside])
+            differences[way].append(spent[function] - spent[beside])
     inside = [in_the_callback(train, callback, trials) / trials * 1000 for _ in range(repeats)]
+    columns = [
+        spread(bares, "{:.0f}"),
+        spread(inside, "{:.1f}"),
+        *(spread(each, "{:+.1f}") for each in differences.values()),
+    ]
     print(
-        f"| {name} | {least['bare']:.0f} to {most['bare']:.0f} | {min(inside):.1f} to {max(inside):.1f} | {' | '.join(more)} | "
-        f"{least['auto']:.0f} | {stops[0]} of {trials} |",
+        f"| {name}, {repeats} pairs of {trials} | {' | '.join(columns)} | {sum(stops)} of {trials * repeats} |",
         flush=True,
     )
+
+
+def spread(values, form):
+    """Return the median of values, with the least and the most."""
+    return f"{form.format(median(values))} ({form.format(min(values))} to {form.format(max(values))})"
 
 
 PROGRAM = """
@@ -280,8 +291,8 @@ def main():
     ]
     if names:
         print(
-            "| framework | bare, ms a trial: least to most | inside of the callback | callback alone | callback and search "
-            "| early stopping, ms a trial | stopped |"
+            "| framework | bare library, ms a trial | inside of the callback | callback alone | callback and search "
+            "| with early stopping | stopped |"
         )
         print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
     for name in names:
