@@ -150,8 +150,12 @@ OTHER_FILES = {
     "runners.process": ("mkdir read_bytes", "environments of requirements.txt, beside the training jobs"),
     "runners.requirements": ("open os.replace os.unlink os.walk shutil.rmtree", "runs inside, before the training job"),
     "runners.sandbox": ("iterdir read_text", "/opt, /dev and /etc/hosts"),
+    "runners.storage.object_cache": (
+        ".open glob mkdir unlink",
+        "the cache of downloaded objects, which no training job sees by this path",
+    ),
     "runners.storage.remote_buckets": (
-        ".open mkdir tempfile.NamedTemporaryFile unlink",
+        "tempfile.NamedTemporaryFile unlink",
         "the cache of downloaded objects, which no training job sees by this path",
     ),
     "runners.strays": ("os.scandir read_bytes", "reads /proc"),

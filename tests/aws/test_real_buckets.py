@@ -275,6 +275,25 @@ def test_an_object_that_changed_meanwhile_is_read_as_it_is_now(store, remote):
         store.file(found)
 
 
+def test_downloaded_objects_that_no_tuning_job_uses_are_kept_within_limits(remote, tmp_path):
+    remote.client().put_object(Bucket="real", Key="new/y", Body=b"y")
+
+    def downloaded(key, limits):
+        store = RemoteBuckets(S3(endpoint=remote.url), tmp_path / "cache", limits=limits)
+        return [store.file(found) for found in store.find(f"s3://real/{key}")]
+
+    linked, unused = downloaded("data/", CacheLimits())
+    (tmp_path / "link").hardlink_to(linked)
+    [fresh] = downloaded("code/", CacheLimits(most_bytes=0))
+    assert unused.exists(), "it was used a short time ago"
+    for path in (linked, unused):
+        os.utime(path, (0, 0))
+    [other] = downloaded("new/y", CacheLimits(most_seconds=86400.0))
+    assert [path.exists() for path in (linked, unused, fresh, other)] == [True, False, True, True]
+    with pytest.raises(InvalidSpec, match=r"\[s3\] cache_size: 'much' is no size"):
+        S3(cache_size="much")
+
+
 def test_a_wrong_key_is_an_error_with_what_was_answered(remote, tmp_path, monkeypatch):
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
     other = RemoteBuckets(S3(endpoint=remote.url), tmp_path)

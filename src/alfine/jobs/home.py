@@ -125,7 +125,7 @@ class Home:
         self.config = Config.at(self.folder)
         check_settings(self.config.track)
         self.jobs_folder = self.folder / JOBS
-        self._buckets = HomeBuckets(self.folder, self.config.s3)
+        self._buckets = HomeBuckets(self.folder, self.config.s3, self.config.s3.limits)
         url = chosen_store(store, self.config.store.url)
         self.machine = Machine(
             images=Images(

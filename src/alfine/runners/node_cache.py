@@ -15,7 +15,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,11 +64,18 @@ ANY = CacheLimits()
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class _Kept:
-    """The inputs of one tuning job with the objects that only they use, or one object that none use."""
+class CachedItem:
+    """The inputs of one tuning job with the objects that only they use, or one object that none use.
+
+    Attributes:
+        used_at: When it was used last.
+        path: Its folder, or its file.
+        size: The bytes of an object; 0 for inputs, whose size depends on what else is removed.
+    """
 
     used_at: float
     path: Path
+    size: int = 0
 
 
 class NodeCache:
@@ -126,20 +133,20 @@ class NodeCache:
         most = math.inf if self._limits.most_bytes is None else self._limits.most_bytes
         objects = {path.stat().st_ino: path for path in (self._root / OBJECTS).glob("??/*")}
         size = sum(sizes_below([*self._root.glob(f"*/{INPUTS}"), self._root / OBJECTS]).values())
-        for kept in sorted([*self._free_inputs(), *_free_objects(objects.values())]):
+        for kept in sorted([*self._free_inputs(), *free_objects(objects.values())]):
             if kept.used_at >= oldest and size <= most:
                 return
             freed = _removed(kept.path, objects)
             size -= freed
             log.info("%s was removed, %d bytes: it was used last at %.0f", kept.path, freed, kept.used_at)
 
-    def _free_inputs(self) -> Iterator[_Kept]:
+    def _free_inputs(self) -> Iterator[CachedItem]:
         """Yield the inputs of tuning jobs that no training job uses."""
         now = self._clock()
         for folder in self._root.glob(f"*/{INPUTS}"):
             used = folder.with_name(USED)
             if not any(may_run(control.parent, now) for control in folder.parent.glob(f"*/{launcher.CONTROL}")):
-                yield _Kept((used if used.exists() else folder).stat().st_mtime, folder)
+                yield CachedItem((used if used.exists() else folder).stat().st_mtime, folder)
 
 
 def may_run(job: Path, now: float) -> bool:
@@ -158,12 +165,17 @@ def may_run(job: Path, now: float) -> bool:
         return False
 
 
-def _free_objects(objects: Iterable[Path]) -> Iterator[_Kept]:
-    """Yield the objects that aren't among any inputs."""
+def free_objects(objects: Iterable[Path]) -> Iterator[CachedItem]:
+    """Yield the objects that aren't among any inputs.
+
+    Args:
+        objects: The files of objects. Those that were removed meanwhile are left out.
+    """
     for path in objects:
-        status = path.stat()
-        if status.st_nlink == 1:
-            yield _Kept(max(status.st_atime, status.st_mtime), path)
+        with suppress(FileNotFoundError):  # another process was quicker
+            status = path.stat()
+            if status.st_nlink == 1:
+                yield CachedItem(max(status.st_atime, status.st_mtime), path, status.st_size)
 
 
 def _removed(path: Path, objects: Mapping[int, Path]) -> int:

@@ -22,6 +22,8 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 from alfine.core.errors import Fault, InvalidSpec
 from alfine.core.settings import gpu_count_trouble
 from alfine.core.wording import did_you_mean
+from alfine.runners.node_cache import CacheLimits
+from alfine.store.cache_limits import cache_limits
 from alfine.store.operating_settings import Limits, Metrics, Retention, Track, Webhook
 from alfine.store.ray_settings import Ray
 
@@ -81,18 +83,28 @@ class S3:
             buckets in the home's folder.
         region: The region in the signatures of requests to the service.
         profile: The profile of ~/.aws whose keys are used. None: botocore finds them, for example in AWS_ACCESS_KEY_ID.
+        cache_size: The size, such as "100 GB", that the home keeps of downloaded objects that no tuning job uses; "": any.
+        cache_age: The age, such as "30d", up to which it keeps those that weren't used; "": any.
 
     Raises:
-        InvalidSpec: The endpoint isn't an URL.
+        InvalidSpec: The endpoint isn't an URL, or a limit can't be understood.
     """
 
     endpoint: str = ""
     region: str = "us-east-1"
     profile: str | None = None
+    cache_size: str = "100 GB"
+    cache_age: str = "30d"
 
     def __post_init__(self) -> None:
+        _ = self.limits
         if self.endpoint and not self.endpoint.startswith(("http://", "https://")):
             raise InvalidSpec([Fault("[s3] endpoint", f"{self.endpoint!r} isn't an URL. Use https://… or http://…")])
+
+    @property
+    def limits(self) -> CacheLimits:
+        """The limits of what the home keeps of downloaded objects."""
+        return cache_limits(self.cache_size, self.cache_age, "[s3] cache")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

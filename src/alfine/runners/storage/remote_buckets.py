@@ -7,15 +7,13 @@ emptied at any time.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import logging
 import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, TypeVar
@@ -24,7 +22,9 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import Session
 
+from alfine.runners.node_cache import ANY, CacheLimits
 from alfine.runners.storage.locations import BucketsUnreachable, Stored, bucket_and_key
+from alfine.runners.storage.object_cache import ObjectCache, alone
 
 log = logging.getLogger("alfine.runners.storage.remote_buckets")
 
@@ -62,13 +62,18 @@ class RemoteBuckets:
     Args:
         settings: The service.
         cache: The folder for downloaded objects.
+        roots: See `Buckets`.
+        limits: The limits of the objects there that no tuning job has linked.
     """
 
-    def __init__(self, settings: Endpoint, cache: Path, roots: tuple[Path, ...] = ()) -> None:
+    def __init__(
+        self, settings: Endpoint, cache: Path, roots: tuple[Path, ...] = (), limits: CacheLimits = ANY
+    ) -> None:
         self.place = f"the buckets at {settings.endpoint}"
         self.roots = roots
         self._settings = settings
         self._cache = cache
+        self._kept = ObjectCache(cache, limits)
 
     @cached_property
     def _client(self) -> Any:
@@ -98,22 +103,27 @@ class RemoteBuckets:
 
     def file(self, stored: Stored) -> Path:
         path = self._place(stored)
-        with _alone(path.parent):  # several training jobs want the same one: the first downloads it
+        with alone(path.parent):  # several training jobs want the same one: the first downloads it
             if path.exists():
-                os.utime(
-                    path, ns=(time.time_ns(), path.stat().st_mtime_ns)
-                )  # it was used; its content is as old as it was
+                used_at = time.time_ns()
+                os.utime(path, ns=(used_at, path.stat().st_mtime_ns))  # its content is as old as it was
                 return path
             try:
                 self._asked(stored.uri, lambda: self._download(stored, path))
+                newer = None
             except _Changed:
-                now = [each for each in self.find(stored.uri) if each.key == stored.key]
-                if not now or now[0] == stored:
-                    raise FileNotFoundError(f"{stored.uri} has changed while it was read.") from None
-                stored = now[0]
-            else:
-                return path
-        return self.file(stored)
+                newer = self._newer(stored)
+        if newer is not None:
+            return self.file(newer)
+        self._kept.sweep_if_due()
+        return path
+
+    def _newer(self, stored: Stored) -> Stored:
+        """Return what an object is now that has changed."""
+        now = next((each for each in self.find(stored.uri) if each.key == stored.key), stored)
+        if now == stored:  # or it is gone
+            raise FileNotFoundError(f"{stored.uri} has changed while it was read.")
+        return now
 
     def _place(self, stored: Stored) -> Path:
         words = (self._settings.endpoint, stored.bucket, stored.key, stored.version)
@@ -208,12 +218,3 @@ class RemoteBuckets:
 
 class _Changed(Exception):
     """The object has other bytes now than when it was found."""
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Hold a lock of a folder, between threads and processes."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

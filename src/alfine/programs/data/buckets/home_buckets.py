@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from alfine.runners.node_cache import BUCKETS
+from alfine.runners.node_cache import ANY, BUCKETS, CacheLimits
 from alfine.runners.storage.locations import Stored
 from alfine.store.config import S3
 
@@ -27,11 +27,18 @@ def node_buckets(folder: str, settings: S3) -> HomeBuckets:
 
 
 class HomeBuckets:
-    """The buckets of a home, in its folder or behind an endpoint; opened when a job first names one, which most never do."""
+    """The buckets of a home, in its folder or behind an endpoint; opened when a job first names one, which most never do.
 
-    def __init__(self, folder: Path, settings: S3) -> None:
+    Args:
+        folder: The home's folder.
+        settings: The service.
+        limits: The limits of the objects that are downloaded into the home.
+    """
+
+    def __init__(self, folder: Path, settings: S3, limits: CacheLimits = ANY) -> None:
         self._folder = folder
         self._settings = settings
+        self._limits = limits
         self.roots: tuple[Path, ...] = ()
 
     @property
@@ -43,7 +50,7 @@ class HomeBuckets:
         if self._settings.endpoint:
             from alfine.runners.storage.remote_buckets import RemoteBuckets
 
-            return RemoteBuckets(self._settings, self._folder / "cache" / "s3")
+            return RemoteBuckets(self._settings, self._folder / "cache" / "s3", limits=self._limits)
         from alfine.programs.data.buckets.bucket_store import BucketStore
         from alfine.programs.data.buckets.local_buckets import LocalBuckets
 
