@@ -118,6 +118,7 @@ OTHER_FILES = {
         "glob mkdir os.scandir read_text rmdir unlink write_text",
         "the folders of tuning jobs, in which alfine alone makes files; what is in that of a training job is removed by descriptors",
     ),
+    "runners.node": ("read_text unlink write_text", "a file beside the folders of tuning jobs"),
     "runners.node_cache": (
         ".open glob mkdir os.walk shutil.rmtree touch unlink",
         "objects, and the inputs that alfine has made of them; walks and removes without following a link",

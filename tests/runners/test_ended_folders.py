@@ -13,7 +13,7 @@ from alfine.programs.data.buckets.local_buckets import LocalBuckets
 from alfine.runners.ended_folders import LEAVING, EndedFolders
 from alfine.runners.launch import Launch
 from alfine.runners.node import Asked, Node
-from alfine.runners.node_cache import ANY, CacheLimits
+from alfine.runners.node_cache import ANY, INPUTS, CacheLimits
 from tests.runners.conftest import PATIENCE_SECONDS
 
 OURS = "postgresql://ours"
@@ -80,11 +80,20 @@ def test_what_runs_is_not_removed_and_a_removal_that_was_killed_goes_on(node, tm
     assert not node.log(launch("runs"), 0, 100).is_gone
 
 
-def test_what_cannot_be_removed_is_told(tmp_path):
-    ours = EndedFolders(tmp_path, NOTHING, OURS)
-    ours.claim("ours")
+def test_what_cannot_be_removed_is_told_until_it_can_be(tmp_path):
+    def tidied():
+        node = Node(tmp_path, limits=NOTHING, ended=EndedFolders(tmp_path, NOTHING, OURS))
+        return node.tidy([("ours", "stored")])
+
+    EndedFolders(tmp_path, NOTHING, OURS).claim("ours")
     for name in ("stored", f"{LEAVING}stored"):  # the second one is what an earlier removal has left
         (tmp_path / "ours" / name / "file").mkdir(parents=True)
-    assert "Directory not empty" in ours.remove([("ours", "stored")])
-    assert ours.remove([("ours", "stored")]) == ""
+    inputs = tmp_path / "ours" / INPUTS
+    inputs.symlink_to(tmp_path)
+    told = tidied()
+    assert "Directory not empty" in told
+    assert f"what it has fetched can't be kept within its limits: {inputs} can't be removed" in told
+    assert Node(tmp_path).trouble == told
+    inputs.unlink()
+    assert tidied() == Node(tmp_path).trouble == ""
     assert not (tmp_path / "ours" / "stored").exists()

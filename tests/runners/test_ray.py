@@ -558,6 +558,8 @@ def test_the_check_tells_what_every_node_has(bench, tmp_path):
     assert report.trouble == ""
     assert [node.works for node in report.nodes] == [True, True]
     assert all("2 CPUs" in node.resources for node in report.nodes)
+    (tmp_path / "nodes" / ".trouble").write_text("a folder can't be removed")
+    assert [node.detail for node in check_cluster(settings, NodeNeeds()).nodes] == ["a folder can't be removed"] * 2
     blind = check_cluster(settings, NodeNeeds(file=str(tmp_path / "absent" / "file")))
     assert "isn't seen there" in blind.nodes[0].detail
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
+from alfine.runners.ended_folders import EndedFolders
 from alfine.runners.executor import Executor
 from alfine.runners.host import Host
 from alfine.runners.launch import Launch
@@ -28,6 +29,9 @@ POINTS_SECONDS = 0.5
 
 GATHER_SECONDS = 0.02
 """How long the beginning of a training job is held back, for a short one to tell its beginning, its values and its end at once."""
+
+TROUBLE = ".trouble"
+"""The file that says why something couldn't be removed when the machine was tidied last."""
 
 LOOK_SECONDS = 1.0
 """Time between two looks at training jobs of which nobody tells news: those that an earlier process started."""
@@ -79,6 +83,7 @@ class Node:
         buckets: Where s3:// URIs lead. None: nowhere, so that nothing is stored.
         inputs: Fetches code and data that a launch names at s3:// URIs. None: such a launch can't be started.
         limits: The limits of what is kept of fetched code and data.
+        ended: Keeps the folders of training jobs that have ended within limits. None: they stay.
         executors: Makes the executors, by name, from what they are to call for news; None stands for those of alfine.
     """
 
@@ -89,6 +94,7 @@ class Node:
         *,
         inputs: Inputs | None = None,
         limits: CacheLimits = ANY,
+        ended: EndedFolders | None = None,
         executors: Mapping[str, Callable[[Callable[[str, str], None]], Executor]] | None = None,
     ) -> None:
         self.root = Path(root)
@@ -96,6 +102,7 @@ class Node:
         self._began_at = -BEGINNING_SECONDS
         self._executors = executors or _executors(self.root)
         self._hosts: dict[str, Host] = {}
+        self._ended = ended or EndedFolders(self.root, ANY, "")
         self._fetches = Fetches(inputs, self.root, buckets, self._ring, limits)
         self._mutex = threading.Lock()
         self._rung = threading.Event()
@@ -104,6 +111,7 @@ class Node:
     def start(self, launch: Launch) -> None:
         """See `Runner.start`."""
         self._began_at = time.monotonic()
+        self._ended.claim(launch.tuning_job)
         if not names_objects(launch):
             self._host(launch).start(launch)
         elif self._host(launch).poll(without_inputs(launch), 0) is None:
@@ -126,9 +134,34 @@ class Node:
             piece if piece.size else replace(piece, is_gone=not (self.root / launch.tuning_job / launch.name).exists())
         )
 
-    def sweep_cache(self) -> str:
-        """Remove what was fetched and is beyond the limits, unless that was done a short time ago. Return why that isn't possible, or ""."""
-        return self._fetches.cache.sweep_if_due()
+    def beyond_limits(self) -> Sequence[tuple[str, str]]:
+        """Return the training jobs whose folders are to go: see `EndedFolders.beyond_limits`."""
+        return self._ended.beyond_limits()
+
+    def tidy(self, may_go: Sequence[tuple[str, str]]) -> str:
+        """Remove what is beyond the limits: folders of training jobs, and code and data that were fetched.
+
+        Args:
+            may_go: Training jobs from `beyond_limits` whose ends are recorded.
+
+        Returns:
+            Why something can't be removed; "" where all is. It is noted for `trouble`, too.
+        """
+        troubles = self._ended.remove(may_go), self._fetches.cache.sweep_if_due()
+        trouble = " ".join(filter(None, troubles))
+        if trouble:
+            (self.root / TROUBLE).write_text(trouble, encoding="utf-8")
+        else:
+            (self.root / TROUBLE).unlink(missing_ok=True)
+        return trouble
+
+    @property
+    def trouble(self) -> str:
+        """Return why something couldn't be removed when this machine was tidied last, by whichever process; "" where all was."""
+        try:
+            return (self.root / TROUBLE).read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return ""
 
     def close(self) -> None:
         """See `Runner.close`."""

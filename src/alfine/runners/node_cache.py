@@ -133,12 +133,16 @@ class NodeCache:
         most = math.inf if self._limits.most_bytes is None else self._limits.most_bytes
         objects = {path.stat().st_ino: path for path in (self._root / OBJECTS).glob("??/*")}
         size = sum(sizes_below([*self._root.glob(f"*/{INPUTS}"), self._root / OBJECTS]).values())
+        left: list[Path] = []
         for kept in sorted([*self._free_inputs(), *free_objects(objects.values())]):
             if kept.used_at >= oldest and size <= most:
-                return
+                break
             freed = _removed(kept.path, objects)
             size -= freed
             log.info("%s was removed, %d bytes: it was used last at %.0f", kept.path, freed, kept.used_at)
+            left += [kept.path] if kept.path.exists() else []
+        if left:
+            raise OSError(f"{left[0]} can't be removed")
 
     def _free_inputs(self) -> Iterator[CachedItem]:
         """Yield the inputs of tuning jobs that no training job uses."""
@@ -190,7 +194,7 @@ def _removed(path: Path, objects: Mapping[int, Path]) -> int:
         path.unlink()
         return size
     files = sizes_below([path])
-    shutil.rmtree(path, ignore_errors=True)  # what stays is tried again at the next look
+    shutil.rmtree(path, ignore_errors=True)  # the caller tells that something stays; it is tried again at the next look
     freed = 0
     for inode, size in files.items():
         link = objects.get(inode)

@@ -131,8 +131,8 @@ class Slot:
         root.mkdir(parents=True, exist_ok=True)
         self._folder = str(root)
         buckets = None if terms.buckets is None else terms.buckets()
-        self._node = Node(root, buckets, inputs=terms.inputs, limits=terms.limits)
-        self._ended = EndedFolders(root, terms.ended_limits, terms.records)
+        ended = EndedFolders(root, terms.ended_limits, terms.records)
+        self._node = Node(root, buckets, inputs=terms.inputs, limits=terms.limits, ended=ended)
         self._terms, self._owner = replace(terms, buckets=None, inputs=None), ""
         self._runs: tuple[str, str] | None = None  # its training job, until its end is known
         self._leash: float | None = 0.0  # that of its training job
@@ -176,7 +176,7 @@ class Slot:
                 return f"the buckets at {endpoint} can't be reached from there: {error}"
         if not os.access(self._folder, os.W_OK):
             return f"{self._folder} can't be written there"
-        return self._node.sweep_cache()
+        return self._node.trouble
 
     def start(self, launch: Launch) -> None:
         """Start a training job: see `Runner.start`.
@@ -189,7 +189,6 @@ class Slot:
             if self._runs not in (None, launch.key):
                 raise Busy(f"training job {self._runs} runs in this slot")
             self._runs, self._leash = launch.key, launch.leash_seconds
-        self._ended.claim(launch.tuning_job)
         self._node.start(launch)
 
     def begin(self, launch: Launch, offset: int, counts: Mapping[str, int], wait: float) -> Observation | None:
@@ -247,14 +246,14 @@ class Slot:
         return seen
 
     def beyond_limits(self) -> Sequence[Names]:
-        """Return the training jobs whose folders are beyond the limits: see `EndedFolders`."""
+        """Return the training jobs whose folders are beyond the limits: see `Node.beyond_limits`."""
         self._called_at = time.monotonic()
-        return self._ended.beyond_limits()
+        return self._node.beyond_limits()
 
     def tidy(self, may_go: Sequence[Names]) -> str:
-        """Remove folders of training jobs whose ends are recorded. Return what keeps this node from staying within its limits; "": nothing."""
+        """Remove folders of training jobs whose ends are recorded: see `Node.tidy`."""
         self._called_at = time.monotonic()
-        return self._ended.remove(may_go) or self._node.sweep_cache()
+        return self._node.tidy(may_go)
 
     def vacancy(self) -> Vacancy | None:
         """Return what a bridge needs to know in order to use it; None while a training job runs here."""
