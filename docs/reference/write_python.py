@@ -2,8 +2,11 @@
 
 import ast
 import inspect
+import re
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
+from textwrap import dedent, fill
 
 import alfine
 from alfine.api.job_words import job_request
@@ -64,6 +67,18 @@ NOTES = {
     "In scikit-learn": "[Search in scikit-learn until it's worth no more](../how-to/scikit-learn.md) shows it at work.",
     "The words of a job": "From `alfine.api.job_words`. The words are [the keys of job files](job-file.md#every-key).",
 }
+WIDTH = 140
+"""Characters of a line of the page's source."""
+
+SECTION = re.compile(r"(Args|Attributes|Example|Raises|Returns):")
+"""What begins a section of a docstring, as Google's style has them."""
+
+CODE = re.compile(r"(`[^`]+`)")
+DOCUMENT = re.compile(r"docs/((?:[\w-]+/)*[\w-]+\.md)")
+MARKUP = re.compile(r"[*<]")
+Method = tuple[ast.FunctionDef, list[str]]
+"""A method, with the lines of the source that it is in."""
+
 CONSTRUCTED_BY_ALFINE = {"Chart", "Job", "Plots", "TrainingJob", "Verdict", "History", "InvalidSpec"}
 
 
@@ -86,7 +101,7 @@ def _of_integration(name: str) -> str:
     lines = (INTEGRATIONS / f"{module}.py").read_text().splitlines()
     (node,) = [each for each in ast.parse("\n".join(lines)).body if getattr(each, "name", "") == own]
     shown = f"alfine.{name}" if module in ("optuna", "raytune", "sklearn") else f"alfine.callbacks.{own}"
-    return f"### {shown}\n\n```python\n" + "\n".join([*_face(node, lines), *_shared_init(node)]) + "\n```\n"
+    return "\n\n".join([f"### {shown}", *_face(node, lines, own), *_shared_init(node)]) + "\n"
 
 
 def _shared_init(node: ast.stmt) -> Iterator[str]:
@@ -98,49 +113,74 @@ def _shared_init(node: ast.stmt) -> Iterator[str]:
     lines = (INTEGRATIONS / "reporter.py").read_text().splitlines()
     (base,) = [each for each in ast.parse("\n".join(lines)).body if getattr(each, "name", "") == "MetricCallback"]
     (init,) = [method for method in base.body if getattr(method, "name", "") == "__init__"]
-    yield ""
-    yield from _face(init, lines)
+    yield from _face(init, lines, "")
 
 
 def _entry(name: str, thing: type | object) -> str:
     lines = inspect.getsource(thing).splitlines()  # type: ignore[arg-type]  # a class or a function
     (node,) = ast.parse("\n".join(lines)).body
-    return f"### {name}\n\n```python\n" + "\n".join([*_face(node, lines), *_inherited(thing, node)]) + "\n```\n"
+    return "\n\n".join([f"### {name}", *_face(node, lines, name, _inherited(thing, node))]) + "\n"
 
 
-def _inherited(thing: type | object, node: ast.stmt) -> Iterator[str]:
+def _inherited(thing: type | object, node: ast.stmt) -> list[Method]:
     """The public methods and properties that a class has from alfine's own bases, unless it has its own."""
     if not isinstance(thing, type) or not isinstance(node, ast.ClassDef):
-        return
+        return []
     own = {method.name for method in node.body if isinstance(method, ast.FunctionDef)}
-    for base in thing.__mro__[1:]:
-        if not base.__module__.startswith("alfine.api"):
-            continue
-        lines = inspect.getsource(base).splitlines()
-        (parent,) = ast.parse("\n".join(lines)).body
-        for method in parent.body if isinstance(parent, ast.ClassDef) else ():
-            if isinstance(method, ast.FunctionDef) and method.name not in own and _is_public(method, base.__name__):
-                yield ""
-                yield from _face(method, lines)
+    bases = [base for base in thing.__mro__[1:] if base.__module__.startswith("alfine.api")]
+    sources = [(base.__name__, inspect.getsource(base).splitlines()) for base in bases]
+    return [
+        (method, lines)
+        for name, lines in sources
+        for method in _methods(ast.parse("\n".join(lines)).body[0], name)
+        if method.name not in own
+    ]
 
 
-def _face(node: ast.stmt, lines: list[str]) -> Iterator[str]:
-    """The lines of a class or function that its users need: head, docstring, and the public fields and methods of a class."""
+def _methods(node: ast.stmt, name: str) -> list[ast.FunctionDef]:
+    """The public methods and properties of a class."""
+    body = node.body if isinstance(node, ast.ClassDef) else []
+    return [method for method in body if isinstance(method, ast.FunctionDef) and _is_public(method, name)]
+
+
+def _face(node: ast.stmt, lines: list[str], name: str, inherited: list[Method] | None = None) -> Iterator[str]:
+    """The parts of a class or function that its users need: head, docstring, and the public fields and methods of a class."""
     if not isinstance(node, ast.ClassDef | ast.FunctionDef):
         return
-    yield from _head(node, lines)
-    if isinstance(node, ast.ClassDef):
-        for place, field in enumerate(_fields(node)):
-            yield from [] if place else [""]
-            yield from lines[field.lineno - 1 : field.end_lineno]
-        for method in node.body:
-            if isinstance(method, ast.FunctionDef) and _is_public(method, node.name):
-                yield ""
-                yield from _face(method, lines)
+    yield _block(
+        [*_head(node, lines), *(line for field in _fields(node) for line in lines[field.lineno - 1 : field.end_lineno])]
+    )
+    yield from _prose_of(ast.get_docstring(node) or "")
+    own: list[Method] = [(method, lines) for method in _methods(node, node.name)]
+    methods = [*own, *(inherited or [])]
+    for method, source in methods:
+        if method.name == "__init__":
+            yield from _face(method, source, "")
+    properties = [method for method, _ in methods if _is_property(method)]
+    if properties:
+        yield "Properties:"
+        yield "\n".join(map(_item_of, properties))
+    for method, source in methods:
+        if method.name != "__init__" and not _is_property(method):
+            yield f"#### {name}.{method.name}"
+            yield from _face(method, source, "")
 
 
-def _fields(node: ast.ClassDef) -> list[ast.AnnAssign | ast.Assign]:
+def _is_property(method: ast.FunctionDef) -> bool:
+    return any(ast.unparse(decorator).endswith("property") for decorator in method.decorator_list)
+
+
+def _item_of(method: ast.FunctionDef) -> str:
+    """A property as an item of a list."""
+    kind = f": {ast.unparse(method.returns)}" if method.returns is not None else ""
+    text = re.sub(r"Example: >>> (.+)", r"Example: `\1`", " ".join((ast.get_docstring(method) or "").split()))
+    return _wrapped(f"- `{method.name}{kind}`: {_marked(text)}", "  ")
+
+
+def _fields(node: ast.ClassDef | ast.FunctionDef) -> list[ast.AnnAssign | ast.Assign]:
     """The public fields of a class; what it says of itself as a class (ClassVar) isn't one."""
+    if isinstance(node, ast.FunctionDef):
+        return []
     assigned = [item for item in node.body if isinstance(item, ast.AnnAssign | ast.Assign)]
     return [
         field
@@ -151,10 +191,73 @@ def _fields(node: ast.ClassDef) -> list[ast.AnnAssign | ast.Assign]:
 
 
 def _head(node: ast.ClassDef | ast.FunctionDef, lines: list[str]) -> list[str]:
-    """From the decorators to the docstring, or to the signature's end where it has none."""
+    """From the decorators to the signature's end."""
     first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
-    last = node.body[0].end_lineno if ast.get_docstring(node) else node.body[0].lineno - 1
-    return lines[first - 1 : last]
+    last = node.body[0].lineno - 1 if node.body[0].lineno > node.lineno else node.lineno
+    head = lines[first - 1 : last]
+    while head and not head[-1].strip():
+        head.pop()
+    return head
+
+
+def _block(lines: list[str]) -> str:
+    return "\n".join(["```python", *dedent("\n".join(lines)).split("\n"), "```"])
+
+
+# -- docstrings as Markdown --------------------------------------------------------------------------------------------
+
+
+def _prose_of(docstring: str) -> Iterator[str]:
+    """The paragraphs and sections of a docstring."""
+    lines = docstring.split("\n")
+    starts = [index for index, line in enumerate(lines) if SECTION.fullmatch(line)]
+    yield from _paragraphs(lines[: starts[0] if starts else None])
+    for start, end in pairwise([*starts, len(lines)]):
+        after = next((at for at in range(start + 1, end) if lines[at] and not lines[at].startswith(" ")), end)
+        body = dedent("\n".join(lines[start + 1 : after])).strip("\n")
+        title = lines[start].removesuffix(":")
+        if title == "Example":
+            yield "Example:"
+            yield _block(body.split("\n"))
+        elif title == "Returns":
+            yield _wrapped(f"Returns: {_marked(' '.join(body.split()))}")
+        else:
+            yield {"Args": "Arguments:", "Raises": "Raises:", "Attributes": "Attributes:"}[title]
+            yield "\n".join(map(_entry_of, re.split(r"\n(?=\S)", body)))
+        yield from _paragraphs([line.strip() for line in lines[after:end]])
+
+
+def _paragraphs(lines: list[str]) -> Iterator[str]:
+    """Paragraphs of text; what is indented is code."""
+    for paragraph in filter(None, re.split(r"\n{2,}", "\n".join(lines).strip("\n"))):
+        if paragraph.startswith("    "):
+            yield "\n".join(["```text", *dedent(paragraph).split("\n"), "```"])
+        else:
+            yield _wrapped(_marked(" ".join(paragraph.split())))
+
+
+def _entry_of(text: str) -> str:
+    """An argument, an attribute or an error as an item of a list."""
+    name, _, meaning = " ".join(text.split()).partition(": ")
+    return _wrapped(f"- `{name}`: {_marked(meaning)}", "  ")
+
+
+def _marked(text: str) -> str:
+    """Text as Markdown: documents as links, and nothing else as markup."""
+    return "".join(part if part.startswith("`") else _linked(part) for part in CODE.split(text))
+
+
+def _linked(text: str) -> str:
+    escaped = MARKUP.sub(lambda sign: f"\\{sign[0]}", text)
+    return DOCUMENT.sub(lambda found: f"[{found[0]}]({_place(found[1])})", escaped)
+
+
+def _place(path: str) -> str:
+    return path.removeprefix("reference/") if path.startswith("reference/") else f"../{path}"
+
+
+def _wrapped(text: str, indent: str = "") -> str:
+    return fill(text, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def _is_public(method: ast.FunctionDef, owner: str) -> bool:

@@ -70,7 +70,7 @@ class Results(ABC):
 
     @property
     def space_remarks(self) -> tuple[Remark, ...]:
-        """Return remarks on the search space, drawn from the results.
+        """Remarks on the search space, drawn from the results.
 
         The best configurations lie at the end of a range, a hyperparameter has no effect, or there are too few
         configurations.
@@ -79,7 +79,7 @@ class Results(ABC):
 
     @property
     def warm_start_sentence(self) -> str | None:
-        """Return a sentence on how the results of the parents are used; None without a warm start."""
+        """A sentence on how the results of the parents are used; None without a warm start."""
         return parent_evidence.sentence(self.history)
 
     @property
