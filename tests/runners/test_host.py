@@ -18,6 +18,7 @@ from alfine.runners.launch import InputChannel, Launch, Source
 from alfine.runners.launcher import read_json
 from alfine.runners.local_launch import PACKAGE, local_launch
 from alfine.runners.node import Asked, Node, NodeNews
+from alfine.runners.process import ProcessRunner
 from alfine.runners.storage.copies import Copies
 from alfine.runners.supervision import has_ended
 from tests.runners.conftest import PATIENCE_SECONDS, HostBench
@@ -131,6 +132,25 @@ def test_a_node_tells_what_is_new_and_a_later_one_goes_on(tmp_path, process):
     assert (answer.name, answer.observation.points, answer.observation.exit.cause) == ("job-1", (), "stopped")
     for each in (node, later):
         each.close()
+
+
+@linux
+def test_a_node_looks_seldom_while_it_holds_back_that_a_training_job_has_begun(tmp_path, process):
+    looks = []
+
+    class Counting(ProcessRunner):
+        def poll(self, launch, offset):
+            looks.append(launch.name)
+            return super().poll(launch, offset)
+
+    node = Node(tmp_path, executors={"process": Counting})
+    launch = HostBench(process).launch(code=WAITING)
+    node.start(launch)
+    (answer,) = node.news([Asked(launch=launch)], PATIENCE_SECONDS)
+    assert answer.observation.started_at
+    assert len(looks) < 100  # for ever again, they are thousands
+    node.stop(launch)
+    node.close()
 
 
 def test_a_node_tells_what_keeps_it_from_going_on(tmp_path):

@@ -27,20 +27,23 @@ from alfine.runners.storage.locations import Buckets
 POINTS_SECONDS = 0.5
 """Time between two answers of `Node.news` that have nothing but new points: at most twice a second."""
 
-GATHER_SECONDS = 0.02
-"""How long the beginning of a training job is held back, for a short one to tell its beginning, its values and its end at once."""
+BEGIN_SECONDS = 0.25
+"""How long the beginning of a training job is held back for its first values or its end, which then are told with it, in one answer."""
+
+FIRST_POINTS_SECONDS = 0.01
+"""How long its first values are held back for its end: a short training job is one answer."""
 
 TROUBLE = ".trouble"
 """The file that says why something couldn't be removed when the machine was tidied last."""
 
 LOOK_SECONDS = 1.0
-"""Time between two looks at training jobs of which nobody tells news: those that an earlier process started."""
+"""Longest time between two looks at training jobs of which nobody tells news: those that an earlier process started."""
 
-FIRST_LOOK_SECONDS = 0.02
-"""The same after a training job was started, so that its first points are told at once."""
+FIRST_LOOK_SECONDS = 0.01
+"""Shortest time between two looks, just after a training job was started, so that its first points are told at once."""
 
-BEGINNING_SECONDS = 2.0
-"""How long after a start that lasts."""
+LOOK_SHARE = 0.1
+"""Time between two looks as a share of the time since the last start."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +102,7 @@ class Node:
     ) -> None:
         self.root = Path(root)
         self._buckets = buckets
-        self._began_at = -BEGINNING_SECONDS
+        self._began_at = -math.inf
         self._executors = executors or _executors(self.root)
         self._hosts: dict[str, Host] = {}
         self._ended = ended or EndedFolders(self.root, ANY, "")
@@ -184,17 +187,16 @@ class Node:
             urgent = [each.look(self) for each in followed]
             answers = [each.answer for each in followed if each.answer is not None]
             now = time.monotonic()
-            if any(each.has_only_begun for each in followed):
-                soon = min(soon, now + GATHER_SECONDS)
-            points_at = self._told_points_at + POINTS_SECONDS
-            if answers and (any(urgent) or now >= min(points_at if math.isinf(soon) else soon, until)):
+            soon = min(soon, now + min((each.held_seconds for each in followed), default=math.inf))
+            due = min(until, self._told_points_at + POINTS_SECONDS if math.isinf(soon) else soon)
+            if answers and (any(urgent) or now >= due):
                 self._told_points_at = now
                 return answers
             if now >= until:
                 last = [each.answer or each.moved for each in followed]
                 return [answer for answer in last if answer is not None]
-            look = FIRST_LOOK_SECONDS if now < self._began_at + BEGINNING_SECONDS else LOOK_SECONDS
-            self._rung.wait(min(look, until - now, *([min(points_at, soon) - now] if answers else [])))
+            look = min(LOOK_SECONDS, max(FIRST_LOOK_SECONDS, LOOK_SHARE * (now - self._began_at)))
+            self._rung.wait(min(look, (due if answers else until) - now))
 
     def _host(self, launch: Launch) -> Host:
         with self._mutex:
@@ -220,10 +222,10 @@ class _Followed:
         self._points: list[Point] = []
         self.answer: NodeNews | None = None
         self.moved: NodeNews | None = None
-        self.has_only_begun = False
+        self.held_seconds = math.inf  # how long its beginning is held back
 
     def look(self, node: Node) -> bool:
-        """Look at it, and return whether there is more to tell than points."""
+        """Look at it, and return whether what there is to tell can't be held back."""
         try:
             seen = node.poll(self._launch, self._offset, self._counts)
         except Exception as error:  # noqa: BLE001 - the asker is told
@@ -240,8 +242,9 @@ class _Followed:
         begun = seen.started_at is not None and not self._started
         if self._points or begun or seen.exit is not None or (moved and self.answer):
             self.answer = NodeNews(name=self._launch.name, observation=replace(seen, points=tuple(self._points)))
-        self.has_only_begun = begun and not self._points and seen.exit is None
-        return (begun and not self.has_only_begun) or seen.exit is not None
+        if begun:
+            self.held_seconds = FIRST_POINTS_SECONDS if self._points else BEGIN_SECONDS
+        return seen.exit is not None
 
 
 def _executors(root: Path) -> Mapping[str, Callable[[Callable[[str, str], None]], Executor]]:
