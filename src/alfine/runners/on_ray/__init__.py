@@ -10,6 +10,7 @@ Ray ends its own process when the cluster's head or the node's raylet stays away
     runner.py        RayRunner, in alfine's process: answers the engine from what the bridge has told it
     connection.py    the bridge as alfine sees it
     bridge.py        the bridge: its messages
+    stream.py        in the bridge: the socket to alfine
     followed.py      in the bridge: one training job from its placing to its end
     pool.py          in the bridge: slots, and the training jobs that wait for one
     finder.py        in the bridge: slots on the machine where a training job was placed

@@ -9,9 +9,8 @@ import asyncio
 import logging
 import os
 import sys
-import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -39,6 +38,7 @@ from alfine.runners.on_ray.messages import (
 )
 from alfine.runners.on_ray.place import places_of
 from alfine.runners.on_ray.pool import Pool
+from alfine.runners.on_ray.stream import MessageStream
 from alfine.runners.on_ray.tidying import Tidying
 from alfine.runners.protocol import Launch
 
@@ -58,6 +58,7 @@ class Bridge:
 
     def __init__(self, connection: Connection, settings: ClusterSettings) -> None:
         self._connection, self._settings = connection, settings
+        self._stream: MessageStream | None = None
         self._cluster = Cluster(settings)
         self._tidying = Tidying(self._cluster, settings, self._send)
         self._pool, self._finder = Pool(self._cluster, self._tidying.begin), Finder(self._cluster)
@@ -71,30 +72,19 @@ class Bridge:
         try:
             self._cluster.connect()
         except NoCluster as error:
-            self._send(NotConnected(str(error)))
+            with suppress(OSError):  # alfine has ended
+                self._connection.send(NotConnected(str(error)))
             return
         log.info("connected to %s", self._settings.address)
+        self._stream = await MessageStream.over(self._connection, self._do)
         self._send(Connected())
         self._pool.look_for_abandoned()
-        inbox: asyncio.Queue[ToBridge | None] = asyncio.Queue()
-        put: Callable[[ToBridge | None], Any] = lambda message: loop.call_soon_threadsafe(inbox.put_nowait, message)  # noqa: E731
-        threading.Thread(target=self._receive, args=(put,), daemon=True).start()
-        while (message := await inbox.get()) is not None:
-            self._do(message)
+        await self._stream.closed
         await self._pool.close()
 
-    def _receive(self, put: Callable[[ToBridge | None], Any]) -> None:
-        try:
-            while True:
-                put(self._connection.recv())
-        except (EOFError, OSError):
-            put(None)
-
     def _send(self, message: FromBridge) -> None:
-        try:
-            self._connection.send(message)
-        except OSError:  # alfine has ended: so does the bridge, as soon as it reads on
-            return
+        assert self._stream is not None
+        self._stream.send(message)
 
     def _do(self, message: ToBridge) -> None:
         if isinstance(message, Follow):

@@ -13,7 +13,7 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from alfine.runners.on_ray.messages import ClusterSettings, Connected, FromBridge, NotConnected, ToBridge
+from alfine.runners.on_ray.messages import ClusterSettings, Connected, FromBridge, NotConnected, ToBridge, packed
 
 log = logging.getLogger("alfine.runners.on_ray")
 
@@ -60,7 +60,7 @@ class BridgeConnection:
             if self._connection is None:
                 return False
             try:
-                self._connection.send(message)
+                self._connection.send_bytes(packed(message))
             except OSError:  # it has just ended: `connected` will be called
                 return False
             return True
