@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
+from types import MappingProxyType
 from typing import Any
 
 import sqlalchemy as sa
@@ -39,29 +41,30 @@ Texts = Callable[[str | None, Mapping[str, Any]], Mapping[str, str]]
 # -- writing -----------------------------------------------------------------------------------------------------------
 
 
+@cache  # built once, so that SQLAlchemy's cache of compiled statements finds them
 def _change_of(*columns: str, status: str | None = None) -> sa.Update:
-    """Return an UPDATE of one training job; with a status, only of one that may take it by the table of transitions."""
+    """Return an UPDATE of one training job; with a status, only of one that may take it by the table of transitions.
+
+    One that has begun doesn't begin again.
+    """
     row = (training_jobs.c.tuning_job == sa.bindparam("job")) & (training_jobs.c.number == sa.bindparam("nr"))
     values: dict[str, Any] = {name: sa.bindparam(name) for name in columns}
     if status is not None:
         values["status"] = status
         # Not IN: SQLAlchemy would render its list anew at each execution.
         row &= sa.or_(*(training_jobs.c.status == before for before, after in TRANSITIONS.items() if status in after))
+    if "started_fact" in columns:
+        row &= training_jobs.c.started_fact.is_(None)
     return sa.update(training_jobs).where(row).values(values)
 
 
-# Built once, so that SQLAlchemy's cache of compiled statements finds them.
+NOTHING_READ: Mapping[int, int] = MappingProxyType({})
+"""No log has been read."""
+
+# Built once, as those of `_change_of`.
 _LAUNCH = sa.insert(training_jobs)
 _REPORT = sa.insert(metrics)
 _PASS = sa.insert(passed)
-_START = _change_of("started_at", "started_fact").where(training_jobs.c.started_fact.is_(None))
-_ASK_TO_STOP = _change_of("stop_asked_at", "stop_fact", "stop_reason", status="Stopping")
-_END = {
-    status: _change_of("ended_at", "ended_fact", "objective", "failure_reason", "uploaded_at", status=status)
-    for status, after in TRANSITIONS.items()
-    if not after
-}
-_SET_OFFSET = _change_of("log_offset")
 _INHERIT_TAGS = sa.insert(tags).from_select(
     ["tuning_job", "number", "key", "value"],
     sa.select(tags.c.tuning_job, sa.bindparam("nr", type_=sa.Integer), tags.c.key, tags.c.value).where(
@@ -70,7 +73,15 @@ _INHERIT_TAGS = sa.insert(tags).from_select(
 )
 
 
-def write_facts(connection: Connection, job: int, facts: Sequence[Fact], first: int, texts: Texts | None) -> None:
+def write_facts(
+    connection: Connection,
+    job: int,
+    facts: Sequence[Fact],
+    first: int,
+    texts: Texts | None,
+    *,
+    offsets: Mapping[int, int] = NOTHING_READ,
+) -> None:
     """Write facts of a tuning job, numbered from `first` on.
 
     Args:
@@ -79,6 +90,7 @@ def write_facts(connection: Connection, job: int, facts: Sequence[Fact], first: 
         facts: All but TuningJobStopAsked and Changed, which `Store.request_stop` and `Store.change` write.
         first: The number of the first of them.
         texts: Spells hyperparameters as AMT does; None keeps those of launches as they are.
+        offsets: By training job's number, how many bytes of its log have been read for these facts.
 
     Raises:
         IllegalTransition: When a training job can't take the status that a fact gives it.
@@ -87,41 +99,63 @@ def write_facts(connection: Connection, job: int, facts: Sequence[Fact], first: 
     reports = [_metric_row(job, number, fact) for number, fact in numbered if isinstance(fact, Reported)]
     if reports:  # all at once: most facts are reports
         connection.execute(_REPORT, reports)
+    changes = _Changes(connection, job, offsets)
     for number, fact in numbered:
-        _write_fact(connection, job, number, fact, texts)
+        match fact:
+            case Launched():
+                _launch(connection, job, number, fact, texts)
+            case TimePassed():
+                connection.execute(_PASS, {"tuning_job": job, "fact": number, "at": fact.at})
+            case Started() | StopAsked() | Ended():
+                changes.add(number, fact)
+            case Reported():
+                pass  # written before, with all others
+            case TuningJobStopAsked() | Changed():
+                raise IllegalTransition("what a user asks for is recorded by request_stop and change.")
+    changes.write_rest()
 
 
-def write_offset(connection: Connection, job: int, number: int, offset: int) -> None:
-    """Write how far the log of a training job has been read for metrics.
+class _Changes:
+    """Changes of training jobs. What begins and ends among the same facts is changed once.
 
     Args:
-        connection: A connection that writes.
+        connection: An open transaction.
         job: The tuning job's id.
-        number: The training job's number.
-        offset: The bytes that have been read.
+        offsets: How far logs have been read, by training job's number.
     """
-    connection.execute(_SET_OFFSET, {"job": job, "nr": number, "log_offset": offset})
 
+    def __init__(self, connection: Connection, job: int, offsets: Mapping[int, int]) -> None:
+        self._connection, self._job = connection, job
+        self._columns: dict[int, dict[str, Any]] = {
+            number: {"log_offset": offset} for number, offset in offsets.items()
+        }
 
-def _write_fact(connection: Connection, job: int, number: int, fact: Fact, texts: Texts | None) -> None:
-    match fact:
-        case Launched():
-            _launch(connection, job, number, fact, texts)
-        case Started():
-            _change(connection, _START, job, fact.number, "started", started_at=fact.at, started_fact=number)
-        case StopAsked():
-            columns = {"stop_asked_at": fact.at, "stop_fact": number, "stop_reason": fact.reason}
-            _change(connection, _ASK_TO_STOP, job, fact.number, "Stopping", **columns)
-        case Ended():
-            columns = {"ended_at": fact.at, "ended_fact": number, "objective": fact.objective}
-            columns |= {"failure_reason": fact.failure_reason, "uploaded_at": fact.uploaded_at}
-            _change(connection, _END[fact.status], job, fact.number, fact.status, **columns)
-        case TimePassed():
-            connection.execute(_PASS, {"tuning_job": job, "fact": number, "at": fact.at})
-        case Reported():
-            pass  # written before, with all others
-        case TuningJobStopAsked() | Changed():
-            raise IllegalTransition("what a user asks for is recorded by request_stop and change.")
+    def add(self, number: int, fact: Started | StopAsked | Ended) -> None:
+        """Take a change over, and write it if it is one of the status."""
+        columns = self._columns.setdefault(fact.number, {})
+        match fact:
+            case Started():
+                if "started_fact" in columns:
+                    raise IllegalTransition(f"training job {fact.number} can't become started.")
+                columns |= {"started_at": fact.at, "started_fact": number}
+            case StopAsked():
+                columns |= {"stop_asked_at": fact.at, "stop_fact": number, "stop_reason": fact.reason}
+                self._write(fact.number, "Stopping")
+            case Ended():
+                columns |= {"ended_at": fact.at, "ended_fact": number, "objective": fact.objective}
+                columns |= {"failure_reason": fact.failure_reason, "uploaded_at": fact.uploaded_at}
+                self._write(fact.number, fact.status)
+
+    def write_rest(self) -> None:
+        """Write the changes that aren't written yet."""
+        for number in list(self._columns):
+            self._write(number)
+
+    def _write(self, number: int, status: str | None = None) -> None:
+        columns = self._columns.pop(number)
+        row = {"job": self._job, "nr": number, **columns}
+        if self._connection.execute(_change_of(*columns, status=status), row).rowcount != 1:
+            raise IllegalTransition(f"training job {number} can't become {status or 'started'}.")
 
 
 def _launch(connection: Connection, job: int, number: int, fact: Launched, texts: Texts | None) -> None:
@@ -144,11 +178,6 @@ def _launch(connection: Connection, job: int, number: int, fact: Launched, texts
 def _metric_row(job: int, number: int, fact: Reported) -> dict[str, Any]:
     row = {"tuning_job": job, "fact": number, "number": fact.number, "at": fact.at}
     return row | {"metric": fact.metric, "step": fact.step, "value": fact.value}
-
-
-def _change(connection: Connection, statement: sa.Update, job: int, number: int, to: str, **columns: Any) -> None:
-    if connection.execute(statement, {"job": job, "nr": number, **columns}).rowcount != 1:
-        raise IllegalTransition(f"training job {number} can't become {to}.")
 
 
 # -- reading -----------------------------------------------------------------------------------------------------------

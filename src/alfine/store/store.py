@@ -22,7 +22,7 @@ from alfine.store.algorithm_store import AlgorithmStore
 from alfine.store.announcements import Announcements, announce
 from alfine.store.conditions import UNFINISHED, listed
 from alfine.store.database import Connection, Database
-from alfine.store.facts import Texts, write_facts, write_offset
+from alfine.store.facts import NOTHING_READ, Texts, write_facts
 from alfine.store.failed_tries import FailedTries
 from alfine.store.home_files import FILE, check_no_files, make_home
 from alfine.store.inherited import write_inherited
@@ -283,7 +283,7 @@ class Store(AlgorithmStore, FailedTries, Leases, Placements, TagStore, UserReque
         known: int,
         facts: Sequence[Fact],
         *,
-        offsets: Mapping[int, int] | None = None,
+        offsets: Mapping[int, int] = NOTHING_READ,
         texts: Texts | None = None,
         judged: tuple[int, Verdict, Sequence[Verdict]] | None = None,
         epoch: int | None = None,
@@ -311,10 +311,8 @@ class Store(AlgorithmStore, FailedTries, Leases, Placements, TagStore, UserReque
             if connection.execute(APPEND if judged is None else APPEND_AND_JUDGE, row).rowcount != 1:
                 facts_under(connection, job, epoch)
                 raise Overtaken("Someone else has recorded something about this tuning job: read it again.")
-            write_facts(connection, job, facts, known + 1, texts)
+            write_facts(connection, job, facts, known + 1, texts, offsets=offsets)
             write_nodes(connection, job, nodes)
-            for number, offset in (offsets or {}).items():
-                write_offset(connection, job, number, offset)
 
     def history(self, name: str) -> History:
         """Return everything recorded about a tuning job, fact by fact in the order in which it was recorded.
