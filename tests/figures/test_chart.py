@@ -16,6 +16,7 @@ from alfine.figures.chart import MIME_TYPE, Chart
 from alfine.figures.comparison import comparison
 from alfine.figures.distribution import distribution
 from alfine.figures.plots import Plots
+from tests.building import history
 
 NASTY = "</script><b>' + alert(1) + '"
 
@@ -129,6 +130,20 @@ def test_jobs_are_compared_only_where_that_makes_sense(tuner: alfine.Tuner) -> N
             alfine.compare(*wrong)
     with pytest.raises(alfine.InvalidSpec, match="must be one of jobs, seconds, wall, money"):
         alfine.compare(tuner, by="hours")
+
+
+def test_a_job_has_one_colour_and_one_dash_in_all_figures_of_a_comparison() -> None:
+    """Also where one of them has no price, and so no cost."""
+    histories = {
+        label: history([1.0, 0.5], **({"price_per_hour": 2.0} if label != "b" else {})) for label in ("c", "b", "a")
+    }
+    looks = [comparison(histories, by=by).view["encoding"] for by in ("jobs", "money")]
+    looks.append(distribution(histories).view["encoding"])
+    for channel in ("color", "strokeDash"):
+        scales = [look[channel]["scale"] for look in looks if channel in look]
+        (whole, *others) = [dict(zip(each["domain"], each["range"], strict=True)) for each in scales]
+        assert [*whole] == ["c", "b", "a"]
+        assert all(each.items() <= whole.items() for each in others)
 
 
 def number_of_best(tuner: alfine.Tuner) -> str:

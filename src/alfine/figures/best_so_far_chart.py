@@ -28,6 +28,9 @@ from alfine.figures.training_job_rows import (
 GAP = 7.0
 """Distance of a label from the rule of its curve's end, in pixels."""
 
+SHARE_ON_THE_RIGHT = 0.6
+"""Share of the training jobs from which on «changed» stands on the left of its line, so that it isn't cut off."""
+
 ROOMS = (ROOM_ABOVE, 0.5, 0.7, 1.0)
 """Rooms for labels that are tried until none covers a mark, in heights of what is shown."""
 
@@ -258,11 +261,15 @@ def _changes(history: History | None) -> Iterator[Plain]:
         ended += isinstance(fact, Ended)
         if isinstance(fact, Changed):
             rows.append({"x": ended + 0.5})
-    if rows:
-        span = {"y": {"value": 0}, "y2": {"value": "height"}}
-        yield {"data": {"values": rows}, "mark": {"type": "rule", "color": FAINT}, "encoding": span}
-        yield {
-            "data": {"values": rows},
-            "mark": {"type": "text", "text": "changed", "align": "left", "dx": 4, "fontSize": 11},
-            "encoding": {"y": {"value": 24}},
-        }
+    if not rows:
+        return
+    span = {"y": {"value": 0}, "y2": {"value": "height"}}
+    yield {"data": {"values": rows}, "mark": {"type": "rule", "color": FAINT}, "encoding": span}
+    late = [row["x"] > SHARE_ON_THE_RIGHT * ended for row in rows]
+    for side, dx, is_left in (("left", 4, False), ("right", -4, True)):
+        if beside := [row for row, is_late in zip(rows, late, strict=True) if is_late is is_left]:
+            yield {
+                "data": {"values": beside},
+                "mark": {"type": "text", "text": "changed", "align": side, "dx": dx, "fontSize": 11},
+                "encoding": {"y": {"value": 24}},
+            }

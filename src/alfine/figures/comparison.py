@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from alfine.core import cost
 from alfine.core.history import History
@@ -11,6 +12,7 @@ from alfine.core.wording import number, short
 from alfine.figures.best_so_far import frame_of
 from alfine.figures.chart import Chart
 from alfine.figures.svg_layer import Plain
+from alfine.figures.theme import COLOURS, DASHES
 from alfine.figures.training_job_rows import (
     objective_title,
     quantitative,
@@ -42,7 +44,7 @@ def comparison(histories: Mapping[str, History], *, by: str = "jobs") -> Chart:
     jobs = [j for history in histories.values() for j in history.finished if j.objective is not None]
     low, high = frame_of(jobs, first.sign, max(first.sign * row["y"] for row in shown.values()))
     domain = [low, high] if first.sign > 0 else [-high, -low]
-    same = {"field": "label", "type": "nominal", "title": None, "sort": None}
+    labels = [label for label in histories if label in shown]
     return Chart(
         name=f"comparison-by-{by}",
         title=f"{best['label']} has the best objective, {number(best['y'])}",
@@ -53,8 +55,8 @@ def comparison(histories: Mapping[str, History], *, by: str = "jobs") -> Chart:
             "encoding": {
                 "x": quantitative("x", COMPARED_BY[by]),
                 "y": quantitative("y", objective_title(first), scale={"domain": domain, "nice": False, "zero": False}),
-                "color": same,
-                "strokeDash": same,
+                "color": by_label(labels, histories, COLOURS),
+                "strokeDash": by_label(labels, histories, DASHES),
                 "tooltip": [
                     {"field": "label", "type": "nominal", "title": "tuning job"},
                     {"field": "best", "type": "nominal", "title": "best so far"},
@@ -63,6 +65,19 @@ def comparison(histories: Mapping[str, History], *, by: str = "jobs") -> Chart:
             },
         },
     )
+
+
+def by_label(shown: Sequence[str], labels: Iterable[str], looks: Sequence[Any]) -> Plain:
+    """Return the channel that tells tuning jobs apart: each looks the same in all figures of a comparison.
+
+    Args:
+        shown: The labels of those in this figure.
+        labels: Those of all that are compared.
+        looks: COLOURS or DASHES.
+    """
+    numbers = {label: number for number, label in enumerate(labels)}
+    scale = {"domain": [*shown], "range": [looks[numbers[label] % len(looks)] for label in shown]}
+    return {"field": "label", "type": "nominal", "title": None, "sort": None, "scale": scale}
 
 
 def _course(label: str, history: History, by: str) -> Iterator[Plain]:

@@ -42,18 +42,18 @@ def over_time(name: str, title: str, samples: Sequence[ValueAfter], threshold: f
         return Chart(name=name, title=title, empty=empty)
     rows = [{"x": each.after, "y": each.value, "text": percent(each.value)} for each in samples]
     least = min([each.value for each in samples] + ([threshold] if threshold else []))
-    y = quantitative("y", title, axis={"format": "~%"}, scale={"type": "log", "domain": [max(1e-4, least / 1.5), 1.0]})
+    lower = f"{title[:1].lower()}{title[1:]}"
+    y = quantitative("y", lower, axis={"format": "~%"}, scale={"type": "log", "domain": [max(1e-4, least / 1.5), 1.0]})
     line: Plain = {
         "data": {"values": [{"y": threshold}]},
         "mark": {"type": "rule", "color": GOOD, "strokeDash": [5, 3]},
-        "encoding": {"y": quantitative("y", title), "x": {"value": 0}, "x2": {"value": "width"}},
+        "encoding": {"y": quantitative("y", lower), "x": {"value": 0}, "x2": {"value": "width"}},
     }
     crossed = next((each.after for each in samples if threshold and each.value <= threshold), None)
     after = "" if threshold is None else f", {'below' if crossed else 'never below'} {percent(threshold)}"
     return Chart(
         name=name,
-        title=f"{title[:1].upper()}{title[1:]}: {percent(samples[-1].value)}{after}"
-        + (f" after {crossed}" if crossed else ""),
+        title=f"{title}: {percent(samples[-1].value)}{after}" + (f" after {crossed}" if crossed else ""),
         notes=("Dashed: the criterion's threshold.",) if threshold else (),
         size=(WIDTH, 240),
         view={
@@ -66,7 +66,7 @@ def over_time(name: str, title: str, samples: Sequence[ValueAfter], threshold: f
                         "y": y,
                         "tooltip": [
                             {"field": "x", "type": "nominal", "title": "training jobs ended"},
-                            {"field": "text", "type": "nominal", "title": title},
+                            {"field": "text", "type": "nominal", "title": lower},
                         ],
                     },
                 },

@@ -9,7 +9,9 @@ import numpy as np
 from alfine.core.history import History
 from alfine.core.wording import number, percent
 from alfine.figures.chart import Chart
+from alfine.figures.comparison import by_label
 from alfine.figures.svg_layer import Plain
+from alfine.figures.theme import COLOURS
 from alfine.figures.training_job_rows import (
     objective_title,
     quantitative,
@@ -47,7 +49,8 @@ def distribution(histories: Mapping[str, History]) -> Chart:
     low, high = float(values.min()), float(np.quantile(values, SHARE_SHOWN))
     domain = [low, high] if first.sign > 0 else [-high, -low]
     median = first.sign * float(np.median(values))
-    several: Plain = {"color": {"field": "label", "type": "nominal", "title": None}} if len(histories) > 1 else {}
+    labels = [label for label in histories if any(row["label"] == label for row in rows)]
+    several = {"color": by_label(labels, histories, COLOURS)} if len(histories) > 1 else {}
     return Chart(
         name="distribution",
         title=f"Half of the training jobs reach {number(median)} or better",

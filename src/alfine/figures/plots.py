@@ -78,7 +78,7 @@ class Plots:
         own = ConvergenceDetected.from_spec(self._history.spec)
         return over_time(
             "probability-of-improvement",
-            "probability of an improvement",
+            "Probability of an improvement",
             self._samples(own or ConvergenceDetected()),
             (own or ConvergenceDetected()).delta,
             "The probability is computed from ten objectives on.",

@@ -15,7 +15,7 @@ from markupsafe import Markup, escape
 from alfine.figures.svg_axes import Axes, axis_of, title_of
 from alfine.figures.svg_layer import Layer, Plain
 from alfine.figures.svg_legend import Colours
-from alfine.figures.svg_marks import DASHES, Frame, Look, length, marks, written
+from alfine.figures.svg_marks import Frame, Look, length, marks, written
 from alfine.figures.svg_scales import names_of, scale_of
 from alfine.figures.theme import FONT, INKS, Theme
 
@@ -149,7 +149,7 @@ def _panel(view: Plain, look: Look, outer: float | None) -> _Panel:
         scales={axis: scale for axis, scale in scales.items() if scale is not None},
         colour=colours.of,
         look=look,
-        dashes=dict(zip(colours.names, DASHES, strict=False)),
+        dashes=colours.dashes,
     )
     legend, top = colours.legend(look, axes.left + wide, title_of(layers, "y") if axis_of(layers, "y") else "")
     top += axes.top

@@ -10,7 +10,7 @@ from alfine.figures.svg_axes import LETTER, shortened
 from alfine.figures.svg_layer import Layer, Plain
 from alfine.figures.svg_marks import Look, length, written
 from alfine.figures.svg_scales import ramp
-from alfine.figures.theme import COLOURS
+from alfine.figures.theme import COLOURS, DASHES
 
 LINE = 16.0
 """Height of a line of the legend, in pixels."""
@@ -32,6 +32,7 @@ class Colours:
     def __init__(self, layers: Sequence[Layer]) -> None:
         found = [(layer, layer.encoding["color"]) for layer in layers if "field" in layer.encoding.get("color", {})]
         self._channel: Plain = found[0][1] if found else {}
+        self._dash: Plain = found[0][0].encoding.get("strokeDash", {}) if found else {}
         self.names: list[Any] = []
         if self._channel.get("type") == "nominal":
             given = self._channel.get("scale", {})
@@ -40,6 +41,15 @@ class Colours:
                 given.get("domain") or (values if self._channel.get("sort", "") is None else sorted(values))
             )
             self._range = list(given.get("range") or [COLOURS[i % len(COLOURS)] for i in range(len(self.names))])
+
+    @property
+    def dashes(self) -> dict[Any, str]:
+        """The dashes of lines by category."""
+        given = self._dash.get("scale", {}).get("range") or DASHES
+        return {
+            name: "" if dash[1] == 0 else " ".join(map(str, dash))
+            for name, dash in zip(self.names, given, strict=False)
+        }
 
     def of(self, channel: Plain, row: Plain) -> str:
         """Return the colour of a row by a channel with a field."""

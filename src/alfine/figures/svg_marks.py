@@ -15,9 +15,6 @@ from alfine.figures.svg_layer import Layer, Plain
 from alfine.figures.svg_scales import Categories, PixelScale
 from alfine.figures.theme import COLOURS
 
-DASHES = ("", "6 3", "2 3", "8 3 2 3", "1 3", "10 4")
-"""Dashes of lines, in the order of COLOURS: colours alone are not enough."""
-
 NEAR = 0.4
 """Pixels between two points of a line below which the second one is left out."""
 

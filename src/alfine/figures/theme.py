@@ -21,6 +21,9 @@ MAIN, BEST, GOOD, FAINT = COLOURS[0], COLOURS[1], COLOURS[2], "#8A8F98"
 ON_DARK = {COLOURS[0]: "#58A6DC", COLOURS[1]: "#F0803C", COLOURS[2]: "#2FC39A"}
 """What stands for the darkest of COLOURS on a dark page, where they would be too faint; the style sheet of the console has the same."""
 
+DASHES = ((1, 0), (6, 3), (2, 3), (8, 3, 2, 3), (1, 3), (10, 4))
+"""Dashes and gaps of lines, in pixels, in the order of COLOURS: colours alone are not enough."""
+
 SHAPES = ("circle", "square", "diamond", "triangle-up", "cross", "triangle-down")
 """Shapes of marks, in the order of COLOURS: colours alone are not enough."""
 

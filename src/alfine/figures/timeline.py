@@ -22,6 +22,9 @@ from alfine.figures.training_job_rows import (
 MOST_BARS = 3000
 """Training jobs in a timeline: the latest."""
 
+WORDS = {"InProgress": "In progress"}
+"""Statuses in words, where these differ."""
+
 SLOT_HEIGHT = 18
 """Height of a slot in a timeline, in pixels."""
 
@@ -39,9 +42,9 @@ def timeline(history: History) -> Chart:
     y = {"field": "slot", "type": "ordinal", "title": "slot"}
     known = {"Completed": MAIN, "Stopped": COLOURS[4], "Failed": BEST, "InProgress": GOOD, "Stopping": COLOURS[4]}
     seen = {bar.job.status for bar in bars}
-    colours = {status: colour for status, colour in known.items() if status in seen}
+    colours = {WORDS.get(status, status): colour for status, colour in known.items() if status in seen}
     colour = {
-        "field": "status",
+        "field": "state",
         "type": "nominal",
         "title": None,
         "scale": {"domain": list(colours), "range": list(colours.values())},
@@ -90,6 +93,7 @@ class _Bar:
 def _row(bar: _Bar, fields: Mapping[str, str]) -> Plain:
     return {
         **training_job_row(bar.job, fields),
+        "state": WORDS.get(bar.job.status, bar.job.status),
         "slot": bar.slot,
         "launched": bar.launched,
         "started": bar.started,

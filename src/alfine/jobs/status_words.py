@@ -94,7 +94,7 @@ def status_words(status: str, failure_reason: str | None, stop_reason: str | Non
     if status == "Completed" and failure_reason:
         return StatusWords("Completed without an objective", failure_reason)
     if status == "Completed" and stop_reason:
-        return StatusWords(status, f"It ended by itself when it was to be stopped: {stop_reason}")
+        return StatusWords(status, f"It ended by itself just before it would have been stopped. {stop_reason}")
     return StatusWords(_STATUS.get(status, status))
 
 

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from alfine.core.range_protocol import Range
 from alfine.core.range_words import scaling_of, values_in_words
-from alfine.core.spec import FUNCTION, TuningJobSpec, describe_ranges
+from alfine.core.spec import FUNCTION, LOCAL_IMAGE, TuningJobSpec, describe_ranges
 from alfine.server.console.page_request import PageRequest
 
 NEW_NAME = "-again"
@@ -42,6 +42,7 @@ def page(request: PageRequest) -> Response:
         "configuration.html",
         name=name,
         spec=spec,
+        local_image=LOCAL_IMAGE,
         ranges=describe_ranges(spec, _range).items(),
         static=[pair for part in spec.definition_specs for pair in _own(part).items()],
         programs=[_program(part) for part in spec.definition_specs],

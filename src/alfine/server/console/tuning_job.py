@@ -72,7 +72,7 @@ def page(request: PageRequest) -> Response:
         verdict=verdict,
         expected=expected,
         verdicts=_ordered(extra["Verdicts"], verdict.get("criterion") if ended or expected else None),
-        reason=described.get("FailureReason") or verdict.get("sentence") or "No criterion has been checked yet.",
+        reason=described.get("FailureReason") or verdict.get("sentence") or _unchecked(ended=ended),
         allowed=spec.most_training_jobs,
         counters=described["TrainingJobStatusCounters"],
         cost=extra["Cost"],
@@ -89,6 +89,10 @@ def page(request: PageRequest) -> Response:
         more={key: value for key, value in extra.items() if key not in SHOWN_ELSEWHERE and value},
         table=_short_table(request, seen),
     )
+
+
+def _unchecked(*, ended: bool) -> str:
+    return "No criterion was checked." if ended else "No criterion has been checked yet."
 
 
 def draw(described: Plain, history: History) -> Insight:

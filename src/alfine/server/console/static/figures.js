@@ -5,7 +5,7 @@
 
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const LEAST_PAUSE = 5000; // ms between two drawings of a running job
-const TITLE_INSET = 70; // px from the left of a figure to its frame, where its title begins
+const TITLE_INSET = 24; // px on both sides of a title, which begins at the left of its figure
 const LEGEND_COLUMN = 260; // px of an entry of a legend, which stands below its figure
 const seen = new Set();
 
@@ -20,6 +20,7 @@ function fitted(spec, width) {
     spec.autosize = { type: "fit-x", contains: "padding" };
   }
   spec.config.legend = { ...spec.config.legend, orient: "bottom", columns: Math.max(1, Math.floor(width / LEGEND_COLUMN)) };
+  spec.title.frame = "bounds";
   for (const [key, letter] of [["text", 8.8], ["subtitle", 6.4]]) {
     spec.title[key] = wrapped([spec.title[key]].flat().join(" "), Math.floor((width - TITLE_INSET) / letter));
   }
