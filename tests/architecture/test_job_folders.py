@@ -90,6 +90,7 @@ OTHER_FILES = {
         "makes a new home, which nobody uses yet",
     ),
     "programs.data.archives": (".open tarfile.open", "reads the user's archive of code"),
+    "programs.host_program": ("read_bytes", "reads the launch that it is given"),
     "runners.on_ray.connection": (".open", "the log of the process that talks to Ray, in the home"),
     "runners.on_ray.slot": ("mkdir read_text", "the folder above those of training jobs; the machine's id in /proc"),
     "runners.storage.artifacts": (".open mkdir", "writes copies where the request says, file:///…"),
@@ -108,7 +109,6 @@ OTHER_FILES = {
     "runners.container_links": ("os.readlink os.scandir", "looks at the user's own data"),
     "runners.gpu_slots": ("mkdir os.open", "the record of GPUs, in the home"),
     "runners.gpus": ("iterdir", "counts GPUs in /proc"),
-    "runners.host_program": ("read_bytes", "reads the launch that it is given"),
     "runners.job_mounts": ("os.scandir", "follows the links of channel folders, which alfine made"),
     "runners.job_folder": (
         ".open mkdir os.scandir os.walk",

@@ -17,9 +17,10 @@ from click.testing import CliRunner
 from alfine.cli import main
 from alfine.core.errors import InvalidSpec
 from alfine.jobs.home import Home
+from alfine.programs import host_program
 from alfine.programs.data.buckets.home_buckets import node_buckets
 from alfine.programs.data.node_inputs import fetch_inputs
-from alfine.runners.launch import InputChannel, Launch
+from alfine.runners.launch import InputChannel, Launch, Source
 from alfine.runners.node import Node
 from alfine.runners.node_cache import CacheLimits
 from alfine.runners.storage import remote_buckets
@@ -306,6 +307,51 @@ def test_an_endpoint_that_is_no_url_is_refused_when_the_home_opens(tmp_path):
     (tmp_path / "alfine.toml").write_text('[s3]\nendpoint = "minio:9000"\n')
     with pytest.raises(InvalidSpec, match=r"\[s3\] endpoint: 'minio:9000' isn't an URL"):
         Home(tmp_path)
+
+
+HOSTED = """
+import os, pathlib, time
+print("loss=0.5", sorted(os.listdir(os.environ["SM_CHANNEL_TRAIN"])), flush=True)
+pathlib.Path(os.environ["SM_MODEL_DIR"], "w").write_text("w")
+checkpoints = pathlib.Path(os.environ["SAGEMAKER_BASE_DIR"], "checkpoints")
+(checkpoints / "runs").write_text(str(len(list(checkpoints.iterdir()))))
+"""
+
+
+def test_the_host_as_a_program_fetches_from_s3_and_stores_there(remote, tmp_path, capsys, monkeypatch):
+    """As a batch system starts it: it has neither a home nor Ray."""
+    s3 = remote.client()
+    s3.put_object(Bucket="real", Key="hosted/code/train.py", Body=HOSTED.encode())
+    s3.put_object(Bucket="real", Key="hosted/checkpoints/before", Body=b"")
+    launch = Launch(
+        tuning_job="tuning",
+        name="hosted",
+        source=Source(uri="s3://real/hosted/code/"),
+        script="train.py",
+        channels=(InputChannel(name="train", uri="s3://real/data/"),),
+        metrics=(("loss", "loss=([0-9.]+)"),),
+        output_uri="s3://real/hosted/output",
+        log_uri="s3://real/hosted/log.txt",
+        checkpoint_uri="s3://real/hosted/checkpoints",
+    )
+    file = tmp_path / "launch.json"
+    file.write_text(json.dumps(launch.to_json()))
+    words = [str(tmp_path / "node"), str(file)]
+    assert host_program.main(words) == 2
+    assert "names s3:// URIs. Say where they lead: [s3] endpoint" in capsys.readouterr().err
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", remote.url)
+    done = subprocess.run([sys.executable, "-m", host_program.__name__, *words], capture_output=True, check=False)
+    assert done.returncode == 0, done
+    news = [json.loads(line) for line in done.stdout.splitlines()]
+    assert news[-1]["stored"]
+    assert [point["value"] for each in news for point in each["points"]] == [0.5]
+    stored = {found["Key"]: found["Size"] for found in s3.list_objects_v2(Bucket="real", Prefix="hosted/")["Contents"]}
+    assert stored.keys() > {"hosted/output/model.tar.gz", "hosted/checkpoints/before"}
+    body = {
+        key: s3.get_object(Bucket="real", Key=f"hosted/{key}")["Body"].read() for key in ("log.txt", "checkpoints/runs")
+    }
+    assert body == {"log.txt": b"loss=0.5 ['a.csv', 'b.csv']\n", "checkpoints/runs": b"1"}
+    s3.close()
 
 
 def test_a_node_removes_what_it_has_fetched_and_no_training_job_uses(remote, tmp_path):

@@ -209,7 +209,7 @@ def test_the_host_as_a_program_keeps_one_training_job_to_its_end(process, tmp_pa
     launch = bench.launch(code=CODE, metric="loss", metrics=[("loss", "loss=([0-9.]+)")])
     file = tmp_path / "launch.json"
     file.write_text(json.dumps(launch.to_json()))
-    words = [sys.executable, "-m", "alfine.runners.host_program", str(tmp_path / "node"), str(file)]
+    words = [sys.executable, "-m", "alfine.programs.host_program", str(tmp_path / "node"), str(file)]
     with subprocess.Popen(words, stdout=subprocess.PIPE) as program:
         news = []
         for line in program.stdout:
