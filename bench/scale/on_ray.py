@@ -37,6 +37,9 @@ REGEX = "loss=([0-9.]+)"
 TUNE_SECONDS = 240.0
 """How long Ray Tune may take."""
 
+MARK = "ALFINE_BENCH"
+"""The variable that all processes of one run of this program have, with the id of its process: others on this machine aren't counted."""
+
 KINDS = {
     "alfine": lambda line: f"{os.getpid()}" == line[0],
     "its process that talks to Ray": lambda line: "on_ray.bridge" in line[1],
@@ -54,7 +57,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=0.0, help="how long a training job sleeps after its value")
     parser.add_argument("--write", action="store_true", help=f"add what was measured to {DATA.name}")
     arguments = parser.parse_args()
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", MARK: str(os.getpid())}
     from ray.cluster_utils import Cluster
 
     head = {"num_cpus": 0, "include_dashboard": False, "object_store_memory": 80 << 20}
@@ -149,11 +152,13 @@ def tuning_job(folder: Path, count: int, parallel: int, seconds: float) -> dict[
 
 
 def used() -> dict[str, float]:
-    """Return the CPU seconds that processes have used so far, by kind."""
-    found = dict.fromkeys(KINDS, 0.0)
+    """Return the CPU seconds that the processes of this run have used so far, by kind."""
+    found, mark = dict.fromkeys(KINDS, 0.0), f"{MARK}={os.getpid()}".encode()
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
+                if entry.name != str(os.getpid()) and mark not in (entry / "environ").read_bytes().split(b"\0"):
+                    continue
                 line = (entry.name, (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace"))
                 ticks = (entry / "stat").read_text().rpartition(")")[2].split()[11:13]
             except OSError:

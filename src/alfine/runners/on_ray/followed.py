@@ -67,7 +67,7 @@ class Lost(Exception):
 
 
 class Dropped(Exception):
-    """Another server has it: nothing more is to be done here."""
+    """Another server runs its tuning job: this one does nothing more about it."""
 
 
 class Followed:
@@ -114,7 +114,7 @@ class Followed:
             self._recorded.set_result(recorded)
 
     def stop(self, launch: Launch) -> None:
-        """Stop it; repeat that until its end is known. One that wasn't placed yet never is."""
+        """Stop it, again and again until its end is known. If it wasn't placed yet, it ends without having been started."""
         self._stop_launch = launch
         if self.slot is not None and (self._stops is None or self._stops.done()):
             self._stops = asyncio.create_task(self._keep_stopping())
@@ -132,6 +132,7 @@ class Followed:
 
     @property
     def done(self) -> bool:
+        """Return whether nothing is left to be told of it."""
         return self._task.done()
 
     # -- its life ------------------------------------------------------------------------------------------------------
@@ -154,7 +155,7 @@ class Followed:
                 self._stops.cancel()
 
     async def _place(self) -> HeldSlot | None:
-        """Choose a slot, have it recorded, and start there; None where it may only be looked for: it was never started."""
+        """Choose a slot, have it recorded, start there, and return the slot. Return None if it may only be looked for: it was never started."""
         if not self._begin:
             self._send(Seen(self.key, self._offset, None))
             return None
@@ -192,7 +193,7 @@ class Followed:
         return recorded
 
     async def _start(self, slot: HeldSlot) -> HeldSlot:
-        """Start it, on the machine of its place and no other, and return the slot that has it. It is safe to do so again."""
+        """Start it, on the machine of its place and no other, and return the slot that has it. A second start changes nothing."""
         self.slot = slot
         self._pool.used(slot)
         while True:
@@ -251,7 +252,7 @@ class Followed:
             await self._more.wait()
 
     async def _news(self, slot: HeldSlot) -> tuple[int, Observation | None]:
-        """Return news of it, after the offset from which they were asked for: those that its start has brought come first."""
+        """Return an offset and the news from there on. The first ones have come with the answer to its start."""
         first, self._first = self._first, None
         if first is not None:
             return first

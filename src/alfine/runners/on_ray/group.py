@@ -31,13 +31,8 @@ class FollowedGroup:
 
     def __init__(self, follow: Follow, finder: Finder, pool: Pool, settings: ClusterSettings, send: Send) -> None:
         self.launch, self.key = follow.launch, key_of(follow.launch)
-        self._follow, self._cluster, self._pool, self._settings, self._send = (
-            follow,
-            finder.cluster,
-            pool,
-            settings,
-            send,
-        )
+        self._follow, self._settings, self._send = follow, settings, send
+        self._cluster, self._pool = finder.cluster, pool
         self._name = group_of(self.launch) or self._cluster.group_name(self.launch.name, self.launch.attempt)
         self._recorded: asyncio.Future[bool] | None = None
         self._members: list[Followed] = []
@@ -77,10 +72,12 @@ class FollowedGroup:
 
     @property
     def done(self) -> bool:
+        """See `Followed.done`."""
         return self._task.done()
 
     @property
     def slot(self) -> HeldSlot | None:
+        """Return the slot of the first instance, while it is known."""
         return self._members[0].slot if self._members else None
 
     # -- its life ------------------------------------------------------------------------------------------------------

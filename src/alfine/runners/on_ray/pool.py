@@ -1,7 +1,7 @@
 """The pool: slots without a training job, and the training jobs that wait for one.
 
 A free slot is used again by a training job that needs the same resources, first by one with the same script, whose modules it has
-imported already. A slot is asked for only while a training job waits for one, so that the cluster's autoscaler sees what is needed.
+imported already. As many slots are asked for as training jobs wait, so that the cluster's autoscaler sees what is needed.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ ANSWER_SECONDS = 5.0
 """How long a free slot may take to answer before a training job gets it. Otherwise another one is taken."""
 
 SURPLUS_SECONDS = 2.0
-"""How long a request for a slot stays when a training job no longer waits for it, since the next one may come at once: to take it back and
-to ask anew costs Ray as much as a training job, or a process that was just being started.
+"""How long a request for a slot stays when no training job waits for it any more. The next one may come at once. To take the request back and
+to ask again costs as much as a training job, and a process that Ray was just starting.
 """
 
 MOST_DEATHS = 5
@@ -100,8 +100,8 @@ class Pool:
         self._free: list[HeldSlot] = []
         self._waiting: dict[Shape, list[_Waiting]] = defaultdict(list)
         self._coming: dict[Shape, list[asyncio.Task[None]]] = defaultdict(list)
-        self._most_waiting: dict[Shape, int] = defaultdict(int)  # training jobs at once, since the last `_trim`
-        self._to_trim: set[Shape] = set()
+        self._most_waiting: dict[Shape, int] = defaultdict(int)  # how many waited at once since the last `_trim`
+        self._to_trim: set[Shape] = set()  # for which a `_trim` is due
         self._endings: dict[HeldSlot, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()  # that nobody waits for
         self._names: set[str] = set()  # of all slots that this pool has made or adopted
@@ -140,7 +140,7 @@ class Pool:
                 self.release(waiting.slot.result(), 0.0)
             raise
         finally:
-            if waiting in self._waiting[shape]:  # it is stopped: it needs none
+            if waiting in self._waiting[shape]:  # it waits no longer, without a slot: it is stopped
                 self._waiting[shape].remove(waiting)
                 self._take_back(shape, len(self._waiting[shape]))
 
