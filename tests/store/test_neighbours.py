@@ -11,7 +11,7 @@ from alfine.core.inherited import Inherited
 from alfine.store import inherited, metrics, queries, tags
 from alfine.store.counters import counters_of
 from alfine.store.ended import ended_training_jobs, unfinished_among
-from alfine.store.facts import write_offset
+from alfine.store.facts import write_facts
 from alfine.store.forced_stop import running_training_jobs
 from alfine.store.leases import facts_under
 from alfine.store.placements import Placement, placements
@@ -121,7 +121,7 @@ def webhook_told(store):
 
 def offset_written(store):
     with store.database.writing() as connection:
-        write_offset(connection, JOB, 2, 77)
+        write_facts(connection, JOB, [], 0, None, offsets={2: 77})
 
 
 def claimed(store):
