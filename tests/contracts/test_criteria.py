@@ -203,8 +203,9 @@ def test_a_combinations_parts_stand_in_the_evidence_as_clients_and_older_homes_h
 
 
 def test_evidence_of_another_package_that_is_called_criteria_stays_evidence():
-    verdict = Verdict(outlook=Outlook.CONTINUE, criterion="Theirs", sentence=".", evidence={"criteria": ["a", "b"]})
-    assert Verdict.from_dict(verdict.as_dict()) == verdict
+    for theirs in (["a", "b"], [{"a": 1}], ["the outlook"], {"outlook": "good"}):
+        verdict = Verdict(outlook=Outlook.CONTINUE, criterion="Theirs", sentence=".", evidence={"criteria": theirs})
+        assert Verdict.from_dict(verdict.as_dict()) == verdict
 
 
 def test_a_verdict_that_an_earlier_version_recorded_is_read():

@@ -33,11 +33,16 @@ def begun():
 
 
 def falling():
-    """Also with a training job that runs, and the best to be run again at the end."""
+    """Also with training jobs that run, one for a second, and the best to be run again at the end."""
     words = {"max_parallel": 2, "repeats": "best=2 times=2", "criteria": ["BestObjectiveNotImproving 4"]}
-    past = history([1.0 + 1.0 / n for n in range(1, 14)], max_training_jobs=40, price_per_hour=3600.0, **words)
-    for fact in one_job(past, 1.0)[:2]:
-        past.record(fact)
+    past = history([1.0 + 1.0 / n for n in range(1, 13)], max_training_jobs=40, price_per_hour=3600.0, **words)
+    for facts in (
+        lambda: one_job(past, 1.0)[:2],
+        lambda: one_job(past, 1.0 + 1.0 / 13),
+        lambda: one_job(past, 1.0)[:2],
+    ):
+        for fact in facts():
+            past.record(fact)
     return past
 
 

@@ -318,3 +318,9 @@ def test_values_with_signs_and_letters_of_any_kind_survive_the_request():
     odd = ["x y", "ü;=", "and", "@"]
     read = read_spec(request(space={"a": Categorical([*odd, "b"])}, forbid=[{"a": value} for value in odd]))
     assert [value for value in [*odd, "b"] if not read.space.allows({"a": value})] == odd
+
+
+def test_categories_that_may_be_absent_keep_their_last_cell_for_it():
+    structure = space(NETWORK).structure
+    assert structure.stretch.tolist() == [1.0, 1.0, 1.0, 1.0, 1.0, 3 / 4]
+    assert structure.inactive[[*NETWORK].index("gate")] == 3.5 / 4

@@ -24,4 +24,5 @@ def test_what_was_spent_is_the_training_time():
 
 def test_what_was_saved_is_the_rest_at_the_mean_of_the_others():
     assert cost.saved(history([1.0, 2.0], max_training_jobs=10)).compute_seconds == 8.0
+    assert cost.saved(history([1.0, 2.0], max_training_jobs=2)).compute_seconds == 0.0
     assert cost.saved(history([1.0])) is None

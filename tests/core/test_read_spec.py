@@ -224,6 +224,8 @@ FAULTS = [
     ("log", {**request(), "Tags": [{"Key": "alfine:max-log-bytes", "Value": "1e9"}]}, "'1e9' must be a whole number"),
     ("warm", {**request(), "Tags": [{"Key": "alfine:warm", "Value": "maybe"}]}, "'maybe' must be on or off"),
     ("warm start", {**request(), "WarmStartConfig": {}}, "WarmStartConfig.ParentHyperParameterTuningJobs: is empty"),
+    ("autotune", {**request(), "Autotune": {"Mode": "Disabled"}}, "Autotune.Mode: 'Disabled'"),
+    ("autotune alone", {**request(), "Autotune": None}, "Autotune.Mode: "),
 ]
 
 

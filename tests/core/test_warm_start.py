@@ -72,9 +72,18 @@ def test_amts_list_of_what_may_change_holds_for_images():
     assert not list(faults(changed(path, {"A": "1"}), spec(), "")), "AMT knows no programs of this machine"
 
 
+def _of_numbers(count):
+    """The faults of a child that makes so many numbers static, and changes another static value."""
+    numbers = {f"x{number}": Continuous(0, 1) for number in range(count)}
+    parent = spec(space={**SPACE, **numbers}, static={"e": "1"})
+    return faults(child(static={**dict.fromkeys(numbers, "0.5"), "e": "2"}), parent, "")
+
+
 def test_what_a_child_may_change_is_no_fault():
     ten = {"space": {"c": Categorical([*"abcdefgh"]), **SPACE}, "static": {"e": "1"}}
     assert not list(faults(child(static={"c": "a", "e": "2"}), spec(**ten), "")), "8 values and 2 make 10 changes"
+    assert not list(_of_numbers(8)), "8 numbers and 2 make 10 changes"
+    assert "11 changes against job" in str(*_of_numbers(9))
     program = {
         "script": "other.py",
         "source_dir": "/elsewhere",

@@ -2,16 +2,20 @@
 
 import errno
 import threading
+from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
 
 from alfine import Continuous
 from alfine.api.job_words import job_request
+from alfine.core.read_spec import read_spec
 from alfine.jobs import engine, failed_runs
 from alfine.jobs.engine_pool import EnginePool
 from alfine.jobs.home import Home
+from alfine.jobs.lease_owner import new_owner
 from alfine.jobs.ownership import Ownership
+from alfine.jobs.standstill import standstill
 from alfine.strategies.random import Random
 from tests.cli.conftest import alfine_cli, until
 from tests.store.damage import execute, refusing_to_give_back
@@ -201,3 +205,24 @@ def test_of_those_that_wait_two_are_opened_at_a_time_and_a_new_one_does_not_wait
     assert sorted(entered) == ["old-0", "old-1"]  # each in a thread of its own
     may_go_on.set()
     until(lambda: not home.store.unfinished(), "all have ended")
+
+
+def test_as_long_as_it_runs_it_says_so_again_and_again(home, monkeypatch):
+    monkeypatch.setattr("alfine.store.leases.HEARTBEAT_OF_SQLITE", timedelta(milliseconds=1))
+    engine_pool = EnginePool(home.engine())
+    engine_pool.run_all()
+    first = home.store.engines()[0].seen_at
+    until(lambda: home.store.engines()[0].seen_at > first, "heard again")
+    engine_pool.leave(10)
+    assert not home.store.engines()
+
+
+def test_a_job_of_a_function_stands_still_while_only_a_server_has_tried_to_run_it(home):
+    spec = read_spec(job_request(name="job", space={"x": Continuous(0, 1)}, function="module:name"))
+    owner = new_owner()
+    home.store.create(spec, home.clock())
+    for url, stands_still in ((None, False), ("http://127.0.0.1:1", True)):
+        home.store.beat(owner, "node", url)
+        home.store.claim("job", owner, "node", lambda _: False)
+        with home.store.reading() as connection:
+            assert (standstill(connection, home.service.get("job"), spec) is not None) == stands_still

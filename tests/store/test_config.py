@@ -6,6 +6,7 @@ from alfine.core.errors import InvalidSpec
 from alfine.jobs.home import Home
 from alfine.store.config import Config, Files
 from alfine.store.quantities import bytes_of
+from alfine.store.ray_settings import Ray
 from tests.building import request
 
 SCRIPT = __file__  # any Python file: it isn't run
@@ -126,5 +127,13 @@ def test_a_price_must_be_a_number_from_0_on(tmp_path):
 
 
 def test_sizes_have_decimal_and_binary_units():
-    texts = {"512 B": 512, "2 kB": 2000, "2KB": 2000, "1.5 MB": 1_500_000, "1 KiB": 1024, "2 GiB": 2 << 30}
+    texts = {"512 B": 512, "2 kB": 2000, "2KB": 2000, "1.5 MB": 1_500_000, "3 GB": 3 * 10**9, "1 TB": 10**12}
+    texts |= {"1 KiB": 1024, "1 MiB": 1 << 20, "2 GiB": 2 << 30, "1 TiB": 1 << 40}
     assert {text: bytes_of(text, "here") for text in texts} == texts
+
+
+def test_memory_of_an_instance_type_has_decimal_and_binary_units():
+    texts = {"100": 100, "1KB": 10**3, "1 MB": 10**6, "1.5 GB": 15 * 10**8, "1TB": 10**12}
+    texts |= {"1KiB": 1 << 10, "1MiB": 1 << 20, "16GiB": 16 << 30, "1 TiB": 1 << 40}
+    shapes = Ray(instances={text: {"memory": text} for text in texts}).shapes
+    assert {text: shapes[text].memory for text in texts} == texts

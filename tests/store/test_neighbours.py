@@ -20,7 +20,7 @@ from alfine.store.state_changes import Told, state_changes
 from alfine.store.store import Store
 from alfine.store.tracker_cursors import TrackerCursors, failing_trackers, tracker_states
 from alfine.store.tracker_news import tracker_news
-from alfine.store.training_times import recorded_at, training_times, without_objective
+from alfine.store.training_times import recorded_at, training_times
 from alfine.store.webhook_cursors import WebhookCursors
 from tests.building import at, spec
 
@@ -180,7 +180,6 @@ def seen(connection):
         [tuple(job) for job in running_training_jobs(connection, JOB)],
         facts_under(connection, JOB, None),
         training_times(connection, JOB, at(20)),
-        without_objective(connection, JOB),
         recorded_at(connection, JOB),
         tracker_states(connection, JOB),
         tracker_news(connection, JOB, Told(), (), 0),

@@ -6,6 +6,7 @@ from alfine import AlfineError, BestObjectiveNotImproving
 from alfine.core.errors import Fenced, IllegalTransition, InUse, NotFound, Overtaken, StoreBusy
 from alfine.core.facts import Ended, StopAsked, TuningJobStopAsked
 from alfine.store import queries
+from alfine.store.console_tokens import ConsoleToken, ConsoleTokens
 from alfine.store.pages import Page, tuning_job_page
 from alfine.store.placements import Placement, placements
 from alfine.store.store import Store
@@ -294,3 +295,25 @@ def test_a_text_with_a_nul_character_is_kept_without_it(store):
     assert store.history("job").job(1).failure_reason == "a\ufffdb"
     with store.reading() as connection, pytest.raises(NotFound):
         queries.training_job(connection, "job\0")
+
+
+def test_instants_are_stored_as_microseconds_since_1970(tmp_path):
+    store = Store(f"sqlite:///{tmp_path / 'alfine.db'}")
+    created(store)
+    with store.reading() as connection:
+        assert (
+            connection.exec_driver_sql("SELECT created_at FROM tuning_jobs").scalar() == at(0).timestamp() * 1_000_000
+        )
+    store.close()
+
+
+def test_a_token_of_the_console_lasts_until_its_end(tmp_path):
+    store = Store(f"sqlite:///{tmp_path / 'alfine.db'}")
+    tokens, known = ConsoleTokens(store.database), ConsoleToken("key", "form", at(5))
+    tokens.add("session", "secret", known, at(0), 9)
+    tokens.add("session", "another", known, at(5), 9)
+    assert tokens.find("session", "secret", at(5)) == known
+    assert tokens.find("session", "secret", at(5.001)) is None
+    assert tokens.take("session", "secret", at(5)) == known
+    assert tokens.take("session", "another", at(5.001)) is None
+    store.close()

@@ -71,3 +71,8 @@ def test_a_database_that_cannot_be_opened_is_one_clear_error_without_the_passwor
         assert message in str(refused.value)
         assert str(refused.value).startswith("postgresql://")
         assert PASSWORD not in str(refused.value)
+
+
+def test_a_url_keeps_the_password_for_whoever_connects():
+    url = checked_url(f"postgresql://me:{PASSWORD}@db/alfine", "ALFINE_STORE")
+    assert sa.make_url(url).password == PASSWORD

@@ -111,7 +111,7 @@ def test_tuning_jobs_are_sorted_by_their_cost_and_by_what_ended_them(store):
     asked = {
         "parts": read_spec(several({}, {"instances": 4}, name="parts", **money)),
         "two": spec(name="two", instances=2, **money),
-        "one": spec(name="one", **money),
+        "one": spec(name="one", price_per_hour=0.1),
         "free": spec(name="free"),
         "idle": spec(name="idle", **money),
     }

@@ -58,16 +58,6 @@ def microseconds(now: datetime) -> sa.ColumnElement[Any]:
     return sa.func.sum(sa.case((until > started, until - started), else_=0))
 
 
-def without_objective(connection: Connection, job: int) -> int:
-    """Return how many training jobs of a tuning job have no objective.
-
-    Args:
-        job: The tuning job's id.
-    """
-    missing = (training_jobs.c.tuning_job == job) & training_jobs.c.objective.is_(None)
-    return connection.scalar(sa.select(sa.func.count()).where(missing)) or 0
-
-
 _RUNNING = sa.select(sa.func.max(MODIFIED_AT)).where(
     training_jobs.c.tuning_job == sa.bindparam("job"),
     training_jobs.c.status.in_([status for status in TRANSITIONS if not is_terminal(status)]),
