@@ -27,7 +27,7 @@ def backup(*, place: Path, as_json: bool) -> None:
     """Copy a home into the file PLACE (.tar, .tar.gz or .tgz) or the folder PLACE, and check the copy.
 
     Servers and tuning jobs may run meanwhile. The copy has the settings, the records, the access keys, the buckets, and the
-    logs and models of training jobs. Of a training job that runs it has the log and the checkpoints. Keep it as safe as the
+    logs and models of training jobs. For a training job that still runs, it has the log and the checkpoints. Keep it as safe as the
     home: it holds the secrets of keys. With PostgreSQL, use its own pg_dump.
     """
     from alfine.cli.output import print_json

@@ -81,7 +81,7 @@ def doctor(context: click.Context, *, check: bool, as_json: bool) -> None:
 
     With --check it looks for damaged pages and records in the database, for records without files and files without
     records, for objects of buckets whose record is damaged, and for processes, containers, their networks and temporary files that nothing
-    needs any more. Of a PostgreSQL database it checks the records. It changes nothing, prints what to do, and may run while the home is used. The exit code is 1 if
+    needs any more. In a PostgreSQL database it checks the records. It changes nothing, prints what to do, and may run while the home is used. The exit code is 1 if
     anything is wrong.
     """
     context.exit(_check_home(as_json=as_json) if check else _check_machine(as_json=as_json))

@@ -23,7 +23,12 @@ Examples:
 
 @click.command(epilog=EPILOG)
 @job_argument
-@click.option("--format", "kind", type=click.Choice(FORMATS), help="Default: by the ending of --output, else csv.")
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(FORMATS),
+    help="Format of the table. Default: by the ending of --output, else csv.",
+)
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="File to write. Default: stdout.")
 @jobs_option

@@ -30,9 +30,13 @@ Examples:
 
 
 @click.command(epilog=EPILOG)
-@click.option("--older-than", metavar="AGE", help="Of tuning jobs that ended so long ago: 30d, 12h, 4w.")
 @click.option(
-    "--larger-than", metavar="SIZE", help="The oldest, until the files of all tuning jobs take no more: 500GB, 20GiB."
+    "--older-than", metavar="AGE", help="Remove files of tuning jobs that ended at least this long ago: 30d, 12h, 4w."
+)
+@click.option(
+    "--larger-than",
+    metavar="SIZE",
+    help="Remove the oldest until the files of all tuning jobs take no more than this: 500GB, 20GiB.",
 )
 @click.option(
     "--keep-best/--no-keep-best", default=None, help="Keep the files of the best training job of each tuning job."

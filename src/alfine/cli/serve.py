@@ -59,7 +59,7 @@ Examples:
     "--open",
     "is_open",
     is_flag=True,
-    help="Take any credentials, and none: every program and user of this machine can run code as you. Loopback only.",
+    help="Accept requests with any credentials or without: every program and user of this machine can run code as you. Loopback only.",
 )
 @click.option(
     "--log-format",
@@ -69,7 +69,7 @@ Examples:
 @click.option(
     "--log-level",
     type=click.Choice(LOG_LEVELS),
-    help="The least level that is logged. Default: [server] log_level, else warning.",
+    help="The lowest level that is logged. Default: [server] log_level, else warning.",
 )
 @home_option
 def serve(

@@ -44,8 +44,8 @@ Examples:
 def track(*, name: str, given: Sequence[str], again: bool, patience: float, as_json: bool) -> None:
     """Tell experiment trackers of a tuning job: MLflow, W&B, TensorBoard.
 
-    A job that has `track` in its job file is tracked while it runs. This command tells the rest where a tracker was away, and tells a
-    tracker of a job that ran without one. What it has already isn't written twice.
+    A job that has `track` in its job file is tracked while it runs. This command tells a tracker what it missed while it was away, or tells
+    it of a job that ran without one. What the tracker has already isn't written twice.
     """
     from alfine.cli.output import facts, print_json, show
     from alfine.jobs.trackers import TRACKERS
