@@ -8,6 +8,7 @@ import weakref
 
 import pytest
 
+from alfine.server import replay_desk
 from alfine.server.replay_desk import MOST_OF_ONE, ReplayBusy, ReplayDesk, ReplayFailed, Watch
 
 LONG = 60.0  # seconds: no test waits for it
@@ -65,6 +66,12 @@ def test_a_replay_that_nobody_watches_any_more_ends(desk, left):
     desk.ask(ADA, wanted("other", short({})), LONG)  # Ada's page shows something else now
     desk.wait(["other"], LONG)
     assert left.wait(LONG)
+
+
+def test_a_replay_whose_page_is_left_ends_before_its_watch_runs_out(desk, left, monkeypatch):
+    monkeypatch.setattr(replay_desk, "LEAVING_SECONDS", 0.0)
+    desk.leave(ADA)
+    assert left.wait(LONG / 4)
 
 
 def test_a_replay_that_another_watches_goes_on(desk, left):
