@@ -103,6 +103,13 @@ class Browser:
             raise AssertionError(f"{late}\n{shown}") from late
         return value[0]
 
+    def press(self, key: str) -> None:
+        """Press a key: Tab, Enter or Escape."""
+        code = {"Tab": 9, "Enter": 13, "Escape": 27}[key]
+        text = {"text": "\r"} if key == "Enter" else {}
+        for kind in ("keyDown", "keyUp"):
+            self.call("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code, **text)
+
     def click(self, selector: str) -> None:
         self.read(f"document.querySelector({json.dumps(selector)}).click()")
 

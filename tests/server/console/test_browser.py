@@ -248,6 +248,38 @@ def until_figures_are_drawn(browser):
     assert browser.read(f"{wide}.map((each) => each.closest('figure').id)") == []
 
 
+def test_keys_lead_through_a_page_as_it_is_read(browser, served, paths):
+    """Each stop has a ring and lies where the eye goes on; menus open by Enter, Escape closes them, and the focus comes back."""
+    browser.sized(1280)
+    browser.open(f"{served.url}/console/tuning-jobs/wide")
+    browser.press("Tab")
+    browser.press("Enter")  # skips what all pages have
+    stops = []
+    while not stops or stops[-1] is not None:
+        browser.press("Tab")
+        stops.append(browser.read(STOP))
+        if stops[-1] and stops[-1]["text"] == "Download":
+            browser.press("Enter")
+            browser.press("Tab")
+            assert browser.read(STOP)["text"] == "Report (one HTML file)"
+            browser.press("Escape")
+            assert browser.read(STOP) == stops[-1]
+            assert browser.read("document.querySelectorAll('details[open]').length") == 0
+    texts = [stop["text"] for stop in stops[:-1]]
+    assert texts[:4] == ["Add a note or tags", "Overview", "Training jobs", "Analysis"]
+    assert texts[7:10] == ["Continue this job", "Clone", "Download"]
+    assert texts[-1] == "All 12 training jobs"
+    assert [stop["text"] for stop in stops[:-1] if not stop["ring"]] == []
+    for column in ("main", "side"):  # beside each other; what stands above or below them is in no column
+        tops = [stop["top"] for stop in stops[:-1] if stop["column"] in (column, "")]
+        assert tops == sorted(tops)
+    browser.open(f"{served.url}/console/tuning-jobs/wide/training-jobs")
+    browser.read("document.querySelector('thead th:nth-child(2) a').focus()")
+    browser.press("Enter")
+    browser.until("location.search.includes('sort=') && document.querySelector('th[aria-sort]')?.cellIndex === 1")
+    assert browser.complaints == []
+
+
 def test_axe_is_there_to_look_at_the_pages(axe):
     if not axe:
         missing("axe-core", "pip install axe-core-python")
@@ -447,6 +479,15 @@ def test_labels_of_figures_are_whole_and_tell_neighbours_apart(browser, served, 
         )
         assert len(set(labels)) == len(labels) > 1
 
+
+# What has the focus: its text, whether that can be seen, the column of the page that it is in, and its height there; null: nothing has.
+STOP = """
+(({ activeElement: each }) => each === document.body ? null : {
+  text: each.ariaLabel || each.textContent.trim(), column: each.closest(".columns > *")?.className ?? "",
+  ring: each.matches(":focus-visible") && getComputedStyle(each).outlineStyle !== "none" && each.clientWidth + each.offsetWidth > 0,
+  top: Math.round((each.getBoundingClientRect().top + scrollY) / 12),
+})(document)
+"""
 
 # Tables and others that have to be scrolled sideways.
 SCROLLED = "[...document.querySelectorAll('.scroll')].filter((each) => each.scrollWidth > each.clientWidth).map((each) => each.ariaLabel)"

@@ -14,6 +14,19 @@ function localTimes(root) {
   }
 }
 
+const STOPS = "a[href], button, input, select, textarea, summary, [tabindex]"; // what the Tab key comes to
+
+function focusIn(part) {
+  // What stands for the focused element of a part in the one that takes its place: the same link, or the same one of its stops.
+  const focused = part.contains(document.activeElement) ? document.activeElement : null;
+  if (!focused) return () => {};
+  const [href, at] = [focused.getAttribute("href"), [...part.querySelectorAll(STOPS)].indexOf(focused)];
+  return (fresh) => {
+    const same = href ? fresh.querySelector(`a[href="${CSS.escape(href)}"]`) : [...fresh.querySelectorAll(STOPS)][at];
+    same?.focus({ preventScroll: true });
+  };
+}
+
 function taken(from) {
   // Parts that didn't change stay, with their focus and what is selected in them.
   for (const part of document.querySelectorAll("[data-live]")) {
@@ -31,10 +44,10 @@ function taken(from) {
     const open = new Set([...part.querySelectorAll("details[open][id]")].map((each) => each.id));
     const places = [...part.querySelectorAll(".scroll")].map((each) => each.scrollLeft);
     for (const each of fresh.querySelectorAll("details[id]")) each.open = open.has(each.id);
-    const focused = part.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
+    const focus = focusIn(part);
     part.replaceWith(fresh);
     fresh.querySelectorAll(".scroll").forEach((each, index) => { each.scrollLeft = places[index] || 0; });
-    if (focused) fresh.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+    focus(fresh);
   }
 }
 
@@ -47,7 +60,7 @@ function rowsTaken(table, from) {
     had.delete(row.id);
     const same = row.dataset.same !== undefined || before?.outerHTML === row.outerHTML;
     const next = same ? before : row;
-    const focused = !same && before?.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
+    const focus = before && !same ? focusIn(before) : () => {};
     if (before && !same) {
       const ticked = [...before.querySelectorAll("input:checked")].map((each) => each.value);
       for (const each of row.querySelectorAll("input[type=checkbox]")) each.checked = ticked.includes(each.value);
@@ -55,7 +68,7 @@ function rowsTaken(table, from) {
     }
     const after = place ? place.nextElementSibling : table.firstElementChild;
     if (next !== after) table.insertBefore(next, after);
-    if (focused) row.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+    focus(next);
     place = next;
   }
   for (const row of had.values()) row.remove();
@@ -162,6 +175,16 @@ document.addEventListener("visibilitychange", () => {
   }
 });
 addEventListener("pagehide", () => { source?.close(); source = null; });
+
+// The Escape key closes a menu, and what opened it has the focus again.
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  const open = [...document.querySelectorAll("details.confirm[open], .table-tools details[open]")];
+  const menu = open.find((each) => each.contains(document.activeElement)) ?? open.at(-1);
+  if (!menu) return;
+  menu.open = false;
+  menu.querySelector("summary").focus();
+});
 
 if (navigator.clipboard) { // only over https and on this machine
   for (const button of document.querySelectorAll("[data-copy]")) {

@@ -33,7 +33,10 @@
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       const fresh = page.getElementById("results");
       if (!fresh) throw new Error(answer.statusText);
-      document.getElementById("results").replaceWith(fresh);
+      const before = document.getElementById("results");
+      const focus = focusIn(before);
+      before.replaceWith(fresh);
+      focus(fresh);
       history.replaceState(null, "", path);
       follow();
     } catch {
