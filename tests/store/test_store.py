@@ -317,3 +317,13 @@ def test_a_token_of_the_console_lasts_until_its_end(tmp_path):
     assert tokens.take("session", "secret", at(5)) == known
     assert tokens.take("session", "another", at(5.001)) is None
     store.close()
+
+
+def test_a_store_opens_while_another_process_writes(tmp_path):
+    Store.at(tmp_path).close()
+    other = sqlite3.connect(tmp_path / "alfine.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    store = Store.at(tmp_path)
+    assert store.list() == ()
+    store.close()
+    other.close()
