@@ -3,10 +3,11 @@
     python bench/mutation/run.py --map          which tests run which lines (once; minutes)
     python bench/mutation/run.py --count 100    a random sample of single changes, the same for the same seed
 
-It works in a copy of the tree, below `.mutation/`. The tests of each change run in a process namespace of their own (bubblewrap), because
-changed code may kill processes that it shouldn't. For each change only tests run that run its line: first those of the module's own test file
-and the fastest, and, if they notice nothing, the others. A change that makes a test hang counts as noticed. At the end the tests that noticed
-something run again without any change: whatever one noticed that fails then as well is tried again without it.
+It works in copies of the tree, below `.mutation/`, one for each of `--jobs`. The tests of each change run in a process namespace of their own
+(bubblewrap), because changed code may kill processes that it shouldn't. For each change only tests run that run its line: first those of the
+module's own test file and the quickest, and, if they notice nothing, the others, as long as they take less than a minute together. A change
+that makes a test hang counts as noticed. At the end the tests that noticed something run again without any change: whatever one noticed that
+fails then as well is tried again without it.
 """
 
 from __future__ import annotations
@@ -16,13 +17,12 @@ import json
 import os
 import random
 import shutil
-import sqlite3
 import subprocess
 import sys
 import time
-import xml.etree.ElementTree as ET
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -57,23 +57,23 @@ TESTS = (
     "tests/cli/test_backup.py",
     "tests/cli/test_reading.py",
     "tests/cli/test_doctor_check.py",
+    "tests/cli/test_store_copy.py",
+    "tests/programs/test_autotune.py",
 )
 """What the map is made of: tests that run the rooms in their own process. Others would notice more."""
 
 FIRST_TESTS = 40
-FIRST_SECONDS = 150
-MORE_TESTS = 80
-MORE_SECONDS = 120
-SLOW_SECONDS = 3.0
-"""Seconds from which on a test isn't among the first."""
+"""Of a module's own test file, and of all the others."""
+FIRST_SECONDS = 20.0
+"""What the first tests may take together, as they took for the map."""
+MORE_SECONDS = 40.0
+"""What the others may take together."""
+PATIENCE = 60.0
+"""Seconds after which a test hangs, besides ten times the seconds that the longest one took."""
 
-COVERAGE = """
-[run]
-dynamic_context = test_function
-data_file = {data}
-source = {source}
-disable_warnings = no-data-collected,module-not-imported,module-not-measured
-"""
+
+Lines = dict[str, dict[str, list[str]]]
+"""Tests by file and line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,27 +90,33 @@ class Outcome:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--map", action="store_true", help="make the map of lines and tests")
-    parser.add_argument("--count", type=int, default=100, help="how many changes")
+    parser.add_argument("--tests", nargs="*", default=TESTS, help="what the map is made of")
+    parser.add_argument("--count", type=int, default=100, help="how many changes; 0 only makes the map")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=2, help="how many run at once")
     parser.add_argument("--only", type=int, nargs="*", help="numbers of changes in the sample, such as survivors")
     parser.add_argument("--write", type=Path, default=WORK / "outcomes.jsonl", help="where outcomes are written")
     given = parser.parse_args()
     WORK.mkdir(exist_ok=True)
     if given.map or not MAP.exists():
-        make_map()
+        make_map(given.jobs, given.tests)
     lines, seconds = json.loads(MAP.read_text())
-    tree = copied()
-    sample = sample_of(tree, given.count, given.seed)
-    numbers = given.only or range(1, len(sample) + 1)
+    trees = [copied(f"tree{job}") for job in range(given.jobs)]
+    sample = sample_of(trees[0], given.count, given.seed)
+    numbers = iter(given.only or range(1, len(sample) + 1))
     outcomes: list[Outcome] = []
-    tests = Tests(tree)
-    with given.write.open("a") as file:
+
+    def work(tree: Path) -> None:
+        tests = Tests(tree)
         for number in numbers:
             outcomes.append(outcome := tried(tree, tests, sample[number - 1], lines, seconds))
-            file.write(json.dumps({"number": number, **asdict(outcome)}) + "\n")
-            file.flush()
+            with given.write.open("a") as file:
+                file.write(json.dumps({"number": number, **asdict(outcome)}) + "\n")
             show(number, outcome, outcomes)
-    check_tests(tests, outcomes)
+
+    with ThreadPoolExecutor(given.jobs) as threads:
+        list(threads.map(work, trees))
+    check_tests(Tests(trees[0]), outcomes, seconds)
 
 
 def show(number: int, outcome: Outcome, outcomes: Sequence[Outcome]) -> None:
@@ -126,52 +132,33 @@ def show(number: int, outcome: Outcome, outcomes: Sequence[Outcome]) -> None:
 # -- the map -----------------------------------------------------------------------------------------------------------
 
 
-def make_map() -> None:
-    """Run all tests once under coverage, and keep which run which lines, and how long each takes."""
-    tree, data, settings, times = copied(), WORK / "coverage.data", WORK / "coverage.rc", WORK / "times.xml"
-    source = "\n    ".join(str(tree / "src/alfine" / room) for room in ROOMS)
-    settings.write_text(COVERAGE.format(data=data, source=source))
-    words = [
-        "-m",
-        "coverage",
-        "run",
-        f"--rcfile={settings}",
-        "-m",
-        "pytest",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        f"--junitxml={times}",
-    ]
-    subprocess.run(inside([*words, *TESTS]), cwd=tree, env=environment(tree), check=False)
-    lines, seconds = read_map(tree, data, times)
+def make_map(jobs: int, tests: Sequence[str]) -> None:
+    """Run tests once under coverage, and keep which run which lines, and how long each takes."""
+    tree, folder = copied("tree"), WORK / "lines"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    source = os.pathsep.join(str(tree / "src/alfine" / room) for room in ROOMS)
+    given = {"ALFINE_MAP_FOLDER": str(folder), "ALFINE_MAP_SOURCE": source}
+    words = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "line_map", "-n", str(jobs), "--dist", "loadfile"]
+    subprocess.run(inside([*words, *tests]), cwd=tree, env={**environment(tree), **given}, check=False)
+    lines, seconds = read_map(tree, folder)
     if not lines:
         sys.exit("No test ran a line of the changed rooms: there is no map. What pytest said is above.")
     MAP.write_text(json.dumps((lines, seconds)))
 
 
-def read_map(tree: Path, data: Path, times: Path) -> tuple[dict[str, dict[str, list[str]]], dict[str, float]]:
+def read_map(tree: Path, folder: Path) -> tuple[Lines, dict[str, float]]:
     """Return the tests by file and line, and the seconds of each test that passed."""
-    seconds: dict[str, float] = defaultdict(float)
-    broken = set()
-    for case in ET.parse(times).iter("testcase"):
-        module = case.get("classname", "").replace(".", "/") + ".py"
-        test = f"{module}::{case.get('name', '').partition('[')[0]}"
-        seconds[test] += float(case.get("time", 0))
-        broken |= {test} if any(child.tag in ("failure", "error") for child in case) else set()
-    lines: dict[str, dict[str, list[str]]] = {}
-    from coverage.numbits import numbits_to_nums
-
-    with sqlite3.connect(data) as connection:
-        query = "SELECT path, context, numbits FROM line_bits JOIN file ON file.id = file_id JOIN context ON context.id = context_id"
-        for path, context, bits in connection.execute(query):
-            module, _, name = context.rpartition(".")
-            test = f"{module.replace('.', '/')}.py::{name}"
-            if name and test in seconds and test not in broken:
-                of_file = lines.setdefault(str(Path(path).relative_to(tree)), {})
-                for line in numbits_to_nums(bits):
-                    of_file.setdefault(str(line), []).append(test)
-    return lines, {test: each for test, each in seconds.items() if test not in broken}
+    lines: Lines = {}
+    seconds: dict[str, float] = {}
+    for part in folder.iterdir():
+        of_part, taken = json.loads(part.read_text())
+        seconds |= taken
+        for path, by_line in of_part.items():
+            of_file = lines.setdefault(str(Path(path).relative_to(tree)), {})
+            for line, tests in by_line.items():
+                of_file.setdefault(line, []).extend(tests)
+    return lines, seconds
 
 
 # -- the sample --------------------------------------------------------------------------------------------------------
@@ -189,24 +176,22 @@ def sample_of(tree: Path, count: int, seed: int) -> list[Mutant]:
     return random.Random(seed).sample(every, count)
 
 
-def copied() -> Path:
-    """Copy all files that git knows to `.mutation/tree`, and return it: tests read pages, benchmarks and examples, too."""
-    tree = WORK / "tree"
+def copied(name: str) -> Path:
+    """Copy all files that git knows to a folder of `.mutation`, and return it: tests read pages, benchmarks and examples, too."""
+    tree = WORK / name
     shutil.rmtree(tree, ignore_errors=True)
     tree.mkdir(parents=True)
     files = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
-    for name in filter(None, files.decode().split("\0")):
-        (tree / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(ROOT / name, tree / name)
+    for path in filter(None, files.decode().split("\0")):
+        (tree / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / path, tree / path)
     return tree
 
 
 # -- one change --------------------------------------------------------------------------------------------------------
 
 
-def tried(
-    tree: Path, tests: Tests, mutant: Mutant, lines: dict[str, dict[str, list[str]]], seconds: dict[str, float]
-) -> Outcome:
+def tried(tree: Path, tests: Tests, mutant: Mutant, lines: Lines, seconds: dict[str, float]) -> Outcome:
     """Make a change, run its tests, and take it back."""
     file = tree / mutant.path
     text = file.read_text()
@@ -214,28 +199,38 @@ def tried(
     begin = time.monotonic()
     file.write_text(mutant.apply(text))
     try:
-        outcome, test = tests.noticed_by(first, FIRST_SECONDS)
+        outcome, test = tests.noticed_by(first, patience_for(first, seconds))
         if outcome == "survived" and others:
-            outcome, test = tests.noticed_by(others, MORE_SECONDS)
+            outcome, test = tests.noticed_by(others, patience_for(others, seconds))
     finally:
         file.write_text(text)
     return Outcome(mutant, outcome, test, len(first) + len(others), round(time.monotonic() - begin, 1))
 
 
-def tests_for(
-    mutant: Mutant, lines: dict[str, dict[str, list[str]]], seconds: dict[str, float]
-) -> tuple[list[str], list[str]]:
+def tests_for(mutant: Mutant, lines: Lines, seconds: dict[str, float]) -> tuple[list[str], list[str]]:
     """Return the tests that run a line, or, where none does (as for constants), those that run anything of its file."""
     of_file = lines.get(mutant.path, {})
-    running = of_file.get(str(mutant.line)) or sorted({test for tests in of_file.values() for test in tests})
-    stem = Path(mutant.path).stem
-    own = [test for test in running if f"test_{stem}.py" in test]
-    fast = sorted(
-        (test for test in running if seconds[test] < SLOW_SECONDS and test not in own), key=seconds.__getitem__
-    )
-    first = [*sorted(own, key=seconds.__getitem__)[:FIRST_TESTS], *spread(fast)[:FIRST_TESTS]]
-    others = [test for test in sorted(running, key=seconds.__getitem__) if test not in first]
-    return first, others[:MORE_TESTS]
+    running = of_file.get(str(mutant.line)) or {test for tests in of_file.values() for test in tests}
+    quickest = sorted(set(running), key=lambda test: (seconds[test], test))
+    own = [test for test in quickest if f"test_{Path(mutant.path).stem}.py" in test]
+    of_others = spread(test for test in quickest if test not in own)
+    first = within(FIRST_SECONDS, [*own[:FIRST_TESTS], *of_others[:FIRST_TESTS]], seconds)
+    return first, within(MORE_SECONDS, (test for test in quickest if test not in first), seconds)
+
+
+def within(most: float, tests: Iterable[str], seconds: dict[str, float]) -> list[str]:
+    """Return the first of some tests, which take no longer than `most` seconds together."""
+    kept = []
+    for test in tests:
+        most -= seconds[test]
+        if most < 0:
+            break
+        kept.append(test)
+    return kept
+
+
+def patience_for(tests: Sequence[str], seconds: dict[str, float]) -> float:
+    return PATIENCE + 10 * max((seconds[test] for test in tests), default=0.0)
 
 
 def spread(tests: Iterable[str]) -> list[str]:
@@ -254,13 +249,13 @@ class Tests:
         self._tree = tree
         self._runner: subprocess.Popen[str] | None = None
 
-    def noticed_by(self, tests: Sequence[str], seconds: float) -> tuple[str, str]:
-        """Run tests until one fails. Return noticed, hung or survived, and the test."""
+    def noticed_by(self, tests: Sequence[str], patience: float) -> tuple[str, str]:
+        """Run tests until one fails, or takes longer than `patience` seconds. Return noticed, hung or survived, and the test."""
         if not tests:
             return "survived", ""
         runner = self._running()
         try:
-            print(json.dumps({"tests": list(tests), "seconds": seconds}), file=runner.stdin, flush=True)
+            print(json.dumps({"tests": list(tests), "patience": patience}), file=runner.stdin, flush=True)
             answer = json.loads(runner.stdout.readline())
         except (OSError, ValueError):  # it is gone, and with it all that the tests started
             runner.kill()
@@ -294,26 +289,30 @@ def inside(words: Sequence[str]) -> list[str]:
         "/proc",
     ]
     kept = [
-        word for folder in (sys.prefix, Path(__file__).parent, WORK) for word in ("--bind", str(folder), str(folder))
+        word for folder in (sys.prefix, ROOT) for word in ("--bind", str(folder), str(folder))
     ]  # they may lie in /tmp
     return [*box, "--tmpfs", "/tmp", *kept, "nice", sys.executable, *words]
 
 
 def environment(tree: Path) -> dict[str, str]:
     kept = {name: text for name, text in os.environ.items() if not name.startswith(("AWS_", "ALFINE_"))}
-    paths = [str(tree / "src"), *filter(None, [os.environ.get("PYTHONPATH")])]
+    paths = [str(tree / "src"), str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])]
     return {**kept, "PYTHONPATH": os.pathsep.join(paths), "PYTHONDONTWRITEBYTECODE": "1"}
 
 
-def check_tests(runner: Tests, outcomes: Sequence[Outcome]) -> None:
+def check_tests(runner: Tests, outcomes: Sequence[Outcome], seconds: dict[str, float]) -> None:
     """Run the tests that noticed something on the unchanged code, and name those that fail there, too."""
-    tests = sorted({each.test for each in outcomes if "::" in each.test})
-    for begin in range(0, len(tests), 100):
-        outcome, test = runner.noticed_by(tests[begin : begin + 100], MORE_SECONDS)
-        if outcome != "survived":
-            print(f"Without any change: {outcome} {test}. Changes that it noticed must be tried again.")
-            return
-    print(f"{len(tests)} tests noticed something; without a change all of them pass.")
+    tests = sorted({each.test for each in outcomes if each.test in seconds})
+    failed = []
+    while tests:
+        outcome, test = runner.noticed_by(tests, patience_for(tests, seconds))
+        if outcome == "survived":
+            break
+        failed.append(test)
+        tests = tests[tests.index(test) + 1 :] if test in tests else []
+    for test in failed:
+        print(f"Without any change {test} fails, too. Changes that it noticed must be tried again.")
+    print(f"{len(failed)} of the tests that noticed something fail without a change.")
 
 
 if __name__ == "__main__":
