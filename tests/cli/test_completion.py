@@ -71,13 +71,14 @@ def test_a_terminal_sees_how_far_a_command_is_and_a_file_does_not(monkeypatch):
     ours, theirs = os.openpty()
     with os.fdopen(theirs, "w", encoding="utf-8") as terminal, os.fdopen(ours, "rb", buffering=0) as screen:
         monkeypatch.setattr("sys.stderr", terminal)
-        with working("Replaying 12 jobs") as tell:
+        with working(f"Replaying {40 * 'x'}") as tell:
             tell(3, 12)
             shown = b""
-            while b"3 of 12, about" not in shown:
+            while b" 25 %, about" not in shown:
                 shown += screen.read(100)
         while not shown.endswith(b"\r\x1b[K"):
             shown += screen.read(100)
+        assert max(len(line) for line in shown.decode().replace("\x1b[K", "").split("\r")) < 80  # it is drawn again
     file = io.StringIO()
     monkeypatch.setattr("sys.stderr", file)
     with working("Replaying 12 jobs"):

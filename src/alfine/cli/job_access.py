@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar
 import click
 
 from alfine.cli.options import home_option, open_home
+from alfine.cli.progress import Tell
 from alfine.core.errors import InUse
 
 if TYPE_CHECKING:
@@ -47,8 +48,8 @@ class JobAccess(Protocol):
     def log(self, name: str, begin: int = 0, lines: int | None = None) -> Any:
         """Return a part of the log of a training job, as a `LogPart`: from byte `begin`, or the last `lines` lines."""
 
-    def replays(self, name: str, texts: Sequence[str]) -> Plain:
-        """Replay a tuning job with criteria, each given as text."""
+    def replays(self, name: str, texts: Sequence[str], tell: Tell = ...) -> Plain:
+        """Replay a tuning job with criteria, each given as text; `tell` is told how far that is, where it is known."""
 
     def export(self, name: str, kind: str) -> bytes:
         """Return the training jobs of a tuning job as a file of this format."""
@@ -98,10 +99,10 @@ class LocalJobs:
     def create(self, request: Mapping[str, Any]) -> None:
         self.home.service.create(request)
 
-    def replays(self, name: str, texts: Sequence[str]) -> Plain:
+    def replays(self, name: str, texts: Sequence[str], tell: Tell = lambda *_: None) -> Plain:
         from alfine.jobs.analysis.replay_report import replay_report
 
-        return replay_report(self.home.service.history(name), texts)
+        return replay_report(self.home.service.history(name), texts, tell)
 
     def export(self, name: str, kind: str) -> bytes:
         from alfine.jobs.analysis.export_table import export_table

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import threading
 import time
@@ -49,7 +50,7 @@ class _Line:
         if self._over.wait(SILENCE_SECONDS):
             return
         while True:
-            click.echo(f"\r{self._text()}\x1b[K", err=True, nl=False)
+            click.echo(f"\r{_in_one_line(self._text(), '… (Ctrl-C ends it)')}\x1b[K", err=True, nl=False)
             if self._over.wait(REDRAW_SECONDS):
                 click.echo("\r\x1b[K", err=True, nl=False)
                 return
@@ -57,9 +58,16 @@ class _Line:
     def _text(self) -> str:
         seconds = time.monotonic() - self._begin
         if not self._total:
-            return f"{self.what}: {duration(seconds)} … (Ctrl-C ends it)"
+            return f"{self.what}: {duration(seconds)}"
         rest = f", about {duration(seconds * (self._total - self._done) / self._done)} to go" if self._done else ""
-        return f"{self.what}: {self._done:,} of {self._total:,}{rest} … (Ctrl-C ends it)"
+        return f"{self.what}: {100 * self._done // self._total} %{rest}"
+
+
+def _in_one_line(text: str, more: str = "") -> str:
+    """Return a text with what may follow it, as far as both fit into a line of the terminal: a longer one couldn't be drawn again."""
+    columns = shutil.get_terminal_size().columns - 1
+    whole = f"{text} {more}".rstrip()
+    return whole if len(whole) <= columns else text if len(text) <= columns else f"{text[: columns - 1]}…"
 
 
 def working(what: str) -> _Line:
@@ -86,7 +94,8 @@ def showing_progress() -> Iterator[Callable[[str, int, int], None]]:
     def show(what: str, done: int, total: int) -> None:
         nonlocal shown
         if sys.stderr.isatty():
-            click.echo(f"\r{what}: {done:,}{f' of {total:,}' if total else ''}\x1b[K", err=True, nl=False)
+            line = _in_one_line(f"{what}: {done:,}{f' of {total:,}' if total else ''}")
+            click.echo(f"\r{line}\x1b[K", err=True, nl=False)
             shown = True
 
     try:

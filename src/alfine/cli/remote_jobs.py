@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote, urlencode, urlsplit
 
+from alfine.cli.progress import Tell
 from alfine.core.errors import AlfineError, Fault, InUse, InvalidSpec, NotFound
 from alfine.core.messages import from_aws
 from alfine.runners.log_files import LogPart
@@ -136,7 +137,7 @@ class RemoteJobs:
         job, status, path = (unquote(headers[f"x-alfine-{field}"]) for field in ("training-job", "status", "path"))
         return LogPart(job, status, path, int(headers["x-alfine-begin"]), data, headers["x-alfine-ended"] == "true")
 
-    def replays(self, name: str, texts: Sequence[str]) -> Plain:
+    def replays(self, name: str, texts: Sequence[str], tell: Tell = lambda *_: None) -> Plain:  # noqa: ARG002 - the server tells nothing
         query = "&".join(f"criterion={quote(text, safe='')}" for text in texts)
         _, body = self._fetch(f"tuning-jobs/{quote(name, safe='')}/replays", query, REPLAY_TIMEOUT_SECONDS)
         answer: Plain = json.loads(body)

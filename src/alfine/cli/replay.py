@@ -42,8 +42,8 @@ def replay(*, name: str, texts: tuple[str, ...], as_json: bool) -> None:
     from alfine.core.field import Face
     from alfine.core.messages import spelling
 
-    with open_jobs() as jobs, spelling(Face.PYTHON), working(f"Replaying {name}"):
-        answer = jobs.replays(name, texts)
+    with open_jobs() as jobs, spelling(Face.PYTHON), working(f"Replaying {name}") as tell:
+        answer = jobs.replays(name, texts, tell)
     if as_json:
         print_json(answer)
         return

@@ -75,11 +75,16 @@ def replay(
     return finished(replay_steps(history, policy, under=under, changed=changed))
 
 
-def finished(steps: Generator[int, None, Finished]) -> Finished:
-    """Take all steps of a generator, and return its result."""
+def finished(steps: Generator[int, None, Finished], told: Callable[[int], object] = lambda _: None) -> Finished:
+    """Take all steps of a generator, and return its result.
+
+    Args:
+        steps: The generator.
+        told: Is told what each step yields.
+    """
     while True:
         try:
-            next(steps)
+            told(next(steps))
         except StopIteration as end:
             result: Finished = end.value
             return result

@@ -203,7 +203,7 @@ def _outcome(record: History, evidence: Mapping[str, Any]) -> CandidateOutcome:
         drained = record.jobs[:jobs]
         seconds = sum(job.seconds for job in drained)
         objectives = [record.sign * job.objective for job in drained if job.objective is not None]
-        missed = min(objectives) - record.sign * best if objectives and best is not None else missed
+        missed = max(0.0, min(objectives) - record.sign * best) if objectives and best is not None else missed
     return CandidateOutcome(
         job=record.spec.name,
         training_jobs=jobs,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,6 +16,9 @@ from alfine.criteria import criterion_from_text
 from alfine.jobs.policy_for import replayed_steps
 
 Plain = dict[str, Any]
+
+Progress = Callable[[int, int], object]
+"""Is told how many are done, and of how many."""
 
 MOST_CRITERIA = 8
 """Criteria that a server replays for one request."""
@@ -69,9 +72,9 @@ def check_size(texts: Sequence[str]) -> None:
         raise InvalidSpec([Fault("criteria", most)])
 
 
-def replay_report(history: History, texts: Sequence[str]) -> Plain:
+def replay_report(history: History, texts: Sequence[str], progress: Progress = lambda *_: None) -> Plain:
     """Return the replays of a recorded job, beside what was recorded. Arguments and errors are those of `replay_rows`."""
-    return recorded_report(history, replay_rows(history, texts))
+    return recorded_report(history, replay_rows(history, texts, progress))
 
 
 def recorded_report(history: History, rows: Sequence[Plain]) -> Plain:
@@ -97,17 +100,24 @@ def recorded_row(history: History) -> Plain:
     }
 
 
-def replay_rows(history: History, texts: Sequence[str]) -> list[Plain]:
+def replay_rows(history: History, texts: Sequence[str], progress: Progress = lambda *_: None) -> list[Plain]:
     """Return a row for each replay of a recorded job.
 
     Args:
         history: The job's.
         texts: The criteria to replay; none stands for the job's own.
+        progress: Is told how many facts are judged in all replays, and of how many.
 
     Raises:
         InvalidSpec: A text isn't a criterion.
     """
-    return [finished(row_steps(history, alternative)) for alternative in alternatives(texts)]
+    asked, facts = alternatives(texts), len(history.facts)
+    rows: list[Plain] = []
+    for each in asked:
+        rows.append(
+            finished(row_steps(history, each), lambda done: progress(facts * len(rows) + done, facts * len(asked)))
+        )
+    return rows
 
 
 def alternatives(texts: Sequence[str]) -> list[tuple[str, ...]]:
