@@ -1,8 +1,10 @@
 import pytest
 
 from alfine import BestObjectiveNotImproving, MaxNumberOfTrainingJobs, MaxRuntimeInSeconds, TargetObjectiveMetricValue
+from alfine.core.facts import Changed, TuningJobStopAsked
+from alfine.core.replay import replay
 from alfine.core.verdict import Outlook
-from alfine.jobs.policy_for import replayed
+from alfine.jobs.policy_for import policy_for, replayed
 from tests.building import history
 
 CURVE = [5.0, 4.0, 3.0, 3.0, 3.0, 3.0, 1.0, 1.0, 1.0, 1.0]
@@ -43,3 +45,13 @@ def test_the_first_of_several_criteria_is_named():
 @pytest.mark.parametrize("goal", ["Minimize", "Maximize"])
 def test_what_is_missed_is_never_negative(goal):
     assert replayed(history(CURVE, goal=goal), [BestObjectiveNotImproving(3)]).missed >= 0
+
+
+def test_a_stop_right_after_a_change_ends_a_replay_and_one_before_it_does_not():
+    past = history(CURVE, max_training_jobs=20)
+    past.record(TuningJobStopAsked(at=past.now))
+    past.record(Changed(at=past.now, spec=past.spec))
+    policy = policy_for(past.spec)
+    assert replay(past, policy).verdict.outlook is Outlook.CONTINUE
+    past.record(TuningJobStopAsked(at=past.now))
+    assert replay(past, policy).verdict.criterion == "StopRequested"
