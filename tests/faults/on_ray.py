@@ -47,7 +47,7 @@ def run_round(part: str, bench: RayBench, chance: random.Random) -> Counter[str]
     """Run training jobs through one fault, and count what became of them."""
     launches = [bench.counting(LINES) for _ in range(JOBS)]
     for launch in launches:
-        bench.runner.start(launch)
+        bench.start(launch)
     bench.until_points(launches[0], 1)
     time.sleep(chance.uniform(0.0, 1.0))
     break_part(part, bench, chance)

@@ -8,7 +8,7 @@ from alfine.core.errors import NotFound
 from alfine.jobs.home import Home
 from alfine.jobs.training_job_log import TrainingJobLogs
 from alfine.runners.node import Node
-from alfine.store.placements import Placement
+from alfine.store.placement import Placement
 
 
 @pytest.fixture

@@ -165,6 +165,14 @@ class RayBench:
         known = sum(len(each.points) for each in seen)
         return self.until(launch, lambda _: sum(len(each.points) for each in seen) >= known + number, seen)
 
+    def start(self, launch: Launch) -> bool:
+        """Start it, at the place of one that has just ended if there is one: that is recorded first. Return whether there was."""
+        place = self.runner.take_place(launch.tuning_job, launch.instance_type, launch.gpus)
+        if place is not None:
+            self.record(launch, *place)
+        self.runner.start(self.placed(launch))
+        return place is not None
+
     def see_out(self, launch: Launch):
         self.runner.start(self.placed(launch))
         return self.wait(launch)
@@ -230,6 +238,20 @@ def test_a_free_slot_is_used_again(bench):
     bench.see_out(first)
     bench.see_out(second)
     assert bench.placed(first).slot == bench.placed(second).slot
+
+
+def test_the_next_training_job_takes_the_place_of_one_that_has_ended(bench, monkeypatch):
+    """Whoever takes it records it: the runner has no place to record then. Those of another tuning job get none."""
+    monkeypatch.setattr(bench, "tuning_job", "followed")
+    first, second = bench.counting(1), bench.counting(1)
+    bench.see_out(first)
+    while not bench.start(second):  # on a busy machine it may be too late
+        bench.wait(second)
+        first, second = second, bench.counting(1)
+    assert bench.runner.take_place("followed", first.instance_type, first.gpus) is None
+    assert bench.wait(second)[0].exit.succeeded
+    assert bench.ran_once(second)
+    assert bench.places[second.name, 1] == bench.places[first.name, 1]
 
 
 def test_the_free_slots_of_a_killed_bridge_are_used_again(bench):

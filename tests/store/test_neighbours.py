@@ -14,7 +14,8 @@ from alfine.store.ended import ended_training_jobs, unfinished_among
 from alfine.store.facts import write_facts
 from alfine.store.forced_stop import running_training_jobs
 from alfine.store.leases import facts_under
-from alfine.store.placements import Placement, placements
+from alfine.store.placement import Placement
+from alfine.store.placements import placements
 from alfine.store.schema import TABLES, tuning_jobs
 from alfine.store.state_changes import Told, state_changes
 from alfine.store.store import Store
@@ -56,7 +57,13 @@ def made(store, name, *, begin=0.0):
     facts += [Ended(at=at(begin + 3), number=1, status="Completed", objective=begin + 1)]
     if name != "job":  # their facts have higher numbers
         facts += [Reported(at=at(begin + 4), number=2, metric="objective", step=2, value=-1.0)]
-    store.record(JOB if name == "job" else job.id, 0, facts, texts=job.spec().texts, nodes={1: "a", 2: "b", 3: "c"})
+    store.record(
+        JOB if name == "job" else job.id,
+        0,
+        facts,
+        texts=job.spec().texts,
+        places={number: Placement(node=node) for number, node in ((1, "a"), (2, "b"), (3, "c"))},
+    )
     for number in (1, 2, 3):
         store.tag(job.id, number, {"mine": str(begin)})
 

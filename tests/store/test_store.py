@@ -8,7 +8,8 @@ from alfine.core.facts import Ended, StopAsked, TuningJobStopAsked
 from alfine.store import queries
 from alfine.store.console_tokens import ConsoleToken, ConsoleTokens
 from alfine.store.pages import Page, tuning_job_page
-from alfine.store.placements import Placement, placements
+from alfine.store.placement import Placement
+from alfine.store.placements import placements
 from alfine.store.store import Store
 from tests.building import at, history, one_job, spec
 from tests.store.silence import fall_silent

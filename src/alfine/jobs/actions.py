@@ -19,7 +19,7 @@ from alfine.jobs.ownership import Ownership
 from alfine.jobs.run import Run
 from alfine.jobs.tries import Tries
 from alfine.runners.protocol import Exit, StaleEpoch
-from alfine.store.placements import Placement
+from alfine.store.placement import Placement
 from alfine.store.store import Store
 
 log = logging.getLogger("alfine.jobs.engine")

@@ -39,7 +39,7 @@ from alfine.programs.machine import Machine
 from alfine.programs.program import Program, programs_for, programs_to_stop
 from alfine.runners.protocol import Runner
 from alfine.runners.shortages import is_shortage
-from alfine.store.placements import Placement, placements
+from alfine.store.placements import placements
 from alfine.store.queries import history as recorded_history
 from alfine.store.queries import progress, tuning_job_row
 from alfine.store.records import tuning_job_of
@@ -326,14 +326,14 @@ class Engine:
         judged = (len(run.history.facts), judge.verdict, judge.verdicts)
         texts = run.spec.texts
         new = [*facts, *intents]
-        nodes = run.nodes_of(intents)
+        places = run.places_of(intents)
         self.store.record(
-            run.job.id, known, new, offsets=offsets, texts=texts, judged=judged, epoch=run.epoch, nodes=nodes
+            run.job.id, known, new, offsets=offsets, texts=texts, judged=judged, epoch=run.epoch, places=places
         )
         run.written = state
         judge.record(intents)
-        for number, node in nodes.items():
-            run.place(run.history.job(number), Placement(node=node))
+        for number, place in places.items():
+            run.place(run.history.job(number), place)
         return True
 
     def _finish(self, run: Run) -> None:

@@ -51,7 +51,7 @@ from alfine.runners.shortages import raise_descriptor_limit
 from alfine.store.config import Config
 from alfine.store.home_files import FILE, GPUS, JOBS, files_of_tuning_jobs, make_home
 from alfine.store.home_folder import home_folder
-from alfine.store.placements import Placement
+from alfine.store.placement import Placement
 from alfine.store.store import Store
 from alfine.store.store_url import chosen_store
 from alfine.store.stored_keys import keys_of

@@ -16,11 +16,8 @@ from alfine.jobs.observed_facts import ObservedFacts
 from alfine.programs.program import Program
 from alfine.runners.launch import Launch
 from alfine.runners.protocol import Runner
-from alfine.store.placements import Placement
+from alfine.store.placement import UNPLACED, Placement
 from alfine.store.records import TuningJob
-
-FIRST = Placement()
-"""Where a training job runs of which nothing else is recorded."""
 
 
 @dataclass(slots=True)
@@ -136,15 +133,27 @@ class Run:
         """Return the node on which the runner of a definition starts training jobs; None if it chooses one, or there is only one."""
         return getattr(self.runners[self.programs[definition].runner], "node", None)
 
-    def nodes_of(self, intents: Iterable[Launched | StopAsked]) -> Mapping[int, str]:
+    def places_of(self, intents: Iterable[Launched | StopAsked]) -> Mapping[int, Placement]:
         """Return where training jobs that are about to be launched will start, by number, as far as that is decided."""
         launches = [intent for intent in intents if isinstance(intent, Launched)]
-        nodes = {launch.number: self.own_node(launch.definition) for launch in launches}
-        return {number: node for number, node in nodes.items() if node is not None}
+        places = {launch.number: self._place_for(launch.definition) for launch in launches}
+        return {number: place for number, place in places.items() if place is not None}
+
+    def _place_for(self, definition: str | None) -> Placement | None:
+        """Return the place of the next training job of a definition: the server's own node, or where one has just ended."""
+        node = self.own_node(definition)
+        if node is not None:
+            return Placement(node=node)
+        program, of_definition = self.programs[definition], self.spec.of(definition).definition
+        take_place = getattr(self.runners[program.runner], "take_place", None)
+        if take_place is None or of_definition.instance_count > 1:
+            return None
+        taken = take_place(self.spec.name, of_definition.instance_type, program.gpus)
+        return None if taken is None else Placement(runner=program.runner, node=taken[0], slot=taken[1])
 
     def placement(self, job: TrainingJob) -> Placement:
         """Return where a training job runs."""
-        return self.placements.get(job.number, FIRST)
+        return self.placements.get(job.number, UNPLACED)
 
     def place(self, job: TrainingJob, placement: Placement) -> None:
         """Take over where a training job is to run, as it was recorded. A later attempt has a log of which nothing was read."""

@@ -206,7 +206,7 @@ class Runner(Protocol):
     of the training job, when the training job has begun, has new points, or has ended. The engine then polls this training job and no
     other, so a runner must be told by the system, or look itself. A runner that does neither has no true attribute `tells_news`: then the
     engine polls all its training jobs, five times a second. One that places training jobs on several machines is given a function `placed`
-    as well.
+    as well. It may have a method `take_place`, as RayRunner: the place that it returns is recorded together with the launch.
 
     `start`, `poll` and `stop` never wait for another machine: such a runner keeps what its nodes have told it, and answers from that.
 

@@ -30,6 +30,7 @@ from alfine.core.facts import (
 )
 from alfine.core.read_spec import read_spec
 from alfine.core.spec import TuningJobSpec
+from alfine.store.placement import NOWHERE, UNPLACED, Placement
 from alfine.store.schema import changes, metrics, passed, tags, training_jobs
 
 log = logging.getLogger("alfine.store.facts")
@@ -81,6 +82,7 @@ def write_facts(
     texts: Texts | None,
     *,
     offsets: Mapping[int, int] = NOTHING_READ,
+    places: Mapping[int, Placement] = NOWHERE,
 ) -> None:
     """Write facts of a tuning job, numbered from `first` on.
 
@@ -91,6 +93,7 @@ def write_facts(
         first: The number of the first of them.
         texts: Spells hyperparameters as AMT does; None keeps those of launches as they are.
         offsets: By training job's number, how many bytes of its log have been read for these facts.
+        places: Where training jobs that are launched will start, by number, as far as that is decided.
 
     Raises:
         IllegalTransition: When a training job can't take the status that a fact gives it.
@@ -103,7 +106,7 @@ def write_facts(
     for number, fact in numbered:
         match fact:
             case Launched():
-                _launch(connection, job, number, fact, texts)
+                _launch(connection, job, number, fact, texts, place=places.get(fact.number, UNPLACED))
             case TimePassed():
                 connection.execute(_PASS, {"tuning_job": job, "fact": number, "at": fact.at})
             case Started() | StopAsked() | Ended():
@@ -158,7 +161,9 @@ class _Changes:
             raise IllegalTransition(f"training job {number} can't become {status or 'started'}.")
 
 
-def _launch(connection: Connection, job: int, number: int, fact: Launched, texts: Texts | None) -> None:
+def _launch(
+    connection: Connection, job: int, number: int, fact: Launched, texts: Texts | None, *, place: Placement
+) -> None:
     spelled = texts(fact.definition, fact.hyperparameters) if texts else fact.hyperparameters
     row = {
         "tuning_job": job,
@@ -170,6 +175,9 @@ def _launch(connection: Connection, job: int, number: int, fact: Launched, texts
         "created_at": fact.at,
         "created_fact": number,
         "log_offset": 0,
+        "runner": place.runner,
+        "node": place.node,
+        "slot": place.slot,
     }
     connection.execute(_LAUNCH, row)
     connection.execute(_INHERIT_TAGS, {"job": job, "nr": fact.number})

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,27 +10,8 @@ import sqlalchemy as sa
 from alfine.core.errors import Fenced, NotFound
 from alfine.store.database import Connection, Database
 from alfine.store.leases import DELETED, FENCED
+from alfine.store.placement import Placement
 from alfine.store.schema import training_jobs, tuning_jobs
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Placement:
-    """The place where a training job runs.
-
-    Attributes:
-        attempt: Which of its attempts this is, from 1.
-        runner: The name of the runner that placed it; None for the runners of the server's own machine.
-        node: The machine; None: it wasn't placed yet, or runs on the server's own machine.
-        slot: The slot of that machine.
-        pending: Why it can't be placed yet. None: it is placed, or nothing is known.
-    """
-
-    attempt: int = 1
-    runner: str | None = None
-    node: str | None = None
-    slot: str | None = None
-    pending: str | None = None
-
 
 _RUNNING = (
     sa.select(*(training_jobs.c[name] for name in ("number", "attempt", "runner", "node", "slot", "pending")))
@@ -52,28 +31,6 @@ def placements(connection: Connection, job: int) -> dict[int, Placement]:
         row.number: Placement(attempt=row.attempt, runner=row.runner, node=row.node, slot=row.slot, pending=row.pending)
         for row in connection.execute(_RUNNING, {"job": job})
     }
-
-
-NOWHERE: Mapping[int, str] = MappingProxyType({})
-"""No training job is placed yet."""
-
-_SET_NODE = (
-    sa.update(training_jobs)
-    .where(training_jobs.c.tuning_job == sa.bindparam("job"), training_jobs.c.number == sa.bindparam("nr"))
-    .values(node=sa.bindparam("where"))
-)
-
-
-def write_nodes(connection: Connection, job: int, nodes: Mapping[int, str]) -> None:
-    """Write where training jobs will start that are launched in the same transaction.
-
-    Args:
-        connection: An open transaction.
-        job: The tuning job's id.
-        nodes: The nodes, by the training job's number.
-    """
-    for number, node in nodes.items():
-        connection.execute(_SET_NODE, {"job": job, "nr": number, "where": node})
 
 
 # Built once, so that SQLAlchemy's cache of compiled statements finds them.

@@ -27,7 +27,8 @@ from alfine.store.failed_tries import FailedTries
 from alfine.store.home_files import FILE, check_no_files, make_home
 from alfine.store.inherited import write_inherited
 from alfine.store.leases import Leases, facts_under
-from alfine.store.placements import NOWHERE, Placements, write_nodes
+from alfine.store.placement import NOWHERE, Placement
+from alfine.store.placements import Placements
 from alfine.store.queries import history, original_request, tuning_job_row
 from alfine.store.records import Record, TuningJob, tuning_job_of
 from alfine.store.schema import changes, inherited, metrics, passed, tags, training_jobs, tuning_jobs
@@ -287,7 +288,7 @@ class Store(AlgorithmStore, FailedTries, Leases, Placements, TagStore, UserReque
         texts: Texts | None = None,
         judged: tuple[int, Verdict, Sequence[Verdict]] | None = None,
         epoch: int | None = None,
-        nodes: Mapping[int, str] = NOWHERE,
+        places: Mapping[int, Placement] = NOWHERE,
     ) -> None:
         """Append facts to a tuning job's history.
 
@@ -299,7 +300,7 @@ class Store(AlgorithmStore, FailedTries, Leases, Placements, TagStore, UserReque
             texts: Spells the hyperparameters of launches as AMT does.
             judged: How many facts the verdicts take into account, the strongest verdict, and the last of each criterion.
             epoch: That of the engine's claim; None for whoever isn't an engine.
-            nodes: Where training jobs that are launched will start, by number, as far as that is decided.
+            places: Where training jobs that are launched will start, by number, as far as that is decided.
 
         Raises:
             Overtaken: There are more than `known` facts; nothing is written.
@@ -311,8 +312,7 @@ class Store(AlgorithmStore, FailedTries, Leases, Placements, TagStore, UserReque
             if connection.execute(APPEND if judged is None else APPEND_AND_JUDGE, row).rowcount != 1:
                 facts_under(connection, job, epoch)
                 raise Overtaken("Someone else has recorded something about this tuning job: read it again.")
-            write_facts(connection, job, facts, known + 1, texts, offsets=offsets)
-            write_nodes(connection, job, nodes)
+            write_facts(connection, job, facts, known + 1, texts, offsets=offsets, places=places)
 
     def history(self, name: str) -> History:
         """Return everything recorded about a tuning job, fact by fact in the order in which it was recorded.

@@ -32,6 +32,7 @@ from alfine.runners.on_ray.messages import (
     More,
     NotConnected,
     ReadLog,
+    TakePlace,
     ToBridge,
     key_of,
     without_secrets,
@@ -93,6 +94,8 @@ class Bridge:
             reading = asyncio.create_task(self._read_log(message))
             self._readings.add(reading)
             reading.add_done_callback(self._readings.discard)
+        elif isinstance(message, TakePlace):
+            self._pool.hold(message.slot)
         elif isinstance(message, MayGo):
             self._tidying.hear(message)
         else:

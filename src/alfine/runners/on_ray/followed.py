@@ -243,11 +243,11 @@ class Followed:
                 slot = await self._start(slot)
                 continue
             self._more.clear()
-            self._send(Seen(self.key, asked, seen))
             if seen is None or seen.exit is not None:
                 self.slot = None
-                self._pool.release(slot, self._keep_seconds)
+                self._send(Seen(self.key, asked, seen, self._pool.release(slot, self._keep_seconds)))
                 return
+            self._send(Seen(self.key, asked, seen))
             self._began = seen.started_at
             await self._more.wait()
 
@@ -288,7 +288,7 @@ class Followed:
     async def _find(self, *, begin: bool) -> HeldSlot:
         """Return a slot on the machine of its place: its own, if that lives. begin: start it there unless it ever was."""
         [place] = places_of(str(self.launch.node), str(self.launch.slot))
-        slot: HeldSlot | None = None
+        slot = self._pool.held(place.slot) if begin else None
         while slot is None:
             try:
                 slot = await self._finder.own(place, self._shape)

@@ -248,9 +248,10 @@ class _NoPool(Pool):
     def adopt(self, slot: HeldSlot) -> None:
         """Leave the slot to the group."""
 
-    def release(self, slot: HeldSlot, keep_seconds: float) -> None:  # noqa: ARG002 - see Pool
+    def release(self, slot: HeldSlot, keep_seconds: float) -> bool:  # noqa: ARG002 - see Pool
         """End the slot, with its bundle."""
         self.end(slot)
+        return False
 
 
 class _BundleFinder(Finder):

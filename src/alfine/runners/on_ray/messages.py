@@ -106,6 +106,17 @@ class MayStart:
 
 
 @dataclass(frozen=True, slots=True)
+class TakePlace:
+    """A training job takes the place of one that has just ended. `Follow` comes once that is recorded.
+
+    Attributes:
+        slot: The slot's name.
+    """
+
+    slot: str
+
+
+@dataclass(frozen=True, slots=True)
 class ReadLog:
     """Read a part of a log: see `Runner.log`."""
 
@@ -155,11 +166,13 @@ class Seen:
         key: The training job.
         begin: The offset that was asked from.
         observation: The news. None: this attempt was never started.
+        is_free: Whether its slot is free now: see `TakePlace`.
     """
 
     key: Key
     begin: int
     observation: Observation | None
+    is_free: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +216,7 @@ class NodeTrouble:
     why: str
 
 
-ToBridge = Follow | More | AskToStop | MayStart | ReadLog | MayGo
+ToBridge = Follow | More | AskToStop | MayStart | TakePlace | ReadLog | MayGo
 FromBridge = Connected | NotConnected | Chosen | Seen | Pending | Trouble | LogRead | Beyond | NodeTrouble
 
 

@@ -42,6 +42,9 @@ SURPLUS_SECONDS = 2.0
 to ask again costs as much as a training job, and a process that Ray was just starting.
 """
 
+TAKEN_SECONDS = 2.0
+"""How long a free slot is held for the training job that takes its place: so long it may take to record that."""
+
 MOST_DEATHS = 5
 """Slots that die while they are made, before the training job fails that waits for one: they may be killed with their nodes."""
 
@@ -103,6 +106,7 @@ class Pool:
         self._most_waiting: dict[Shape, int] = defaultdict(int)  # how many waited at once since the last `_trim`
         self._to_trim: set[Shape] = set()  # for which a `_trim` is due
         self._endings: dict[HeldSlot, asyncio.Task[None]] = {}
+        self._taken: dict[str, tuple[HeldSlot, asyncio.TimerHandle]] = {}  # by name: see `hold`
         self._tasks: set[asyncio.Task[Any]] = set()  # that nobody waits for
         self._names: set[str] = set()  # of all slots that this pool has made or adopted
         self._looking: asyncio.Task[None] | None = None  # for abandoned slots
@@ -144,31 +148,58 @@ class Pool:
                 self._waiting[shape].remove(waiting)
                 self._take_back(shape, len(self._waiting[shape]))
 
-    def release(self, slot: HeldSlot, keep_seconds: float) -> None:
+    def release(self, slot: HeldSlot, keep_seconds: float) -> bool:
         """Take back a slot whose training job has ended.
 
         Args:
             slot: The slot.
             keep_seconds: How long it is kept for another training job.
+
+        Returns:
+            Whether it is free now.
         """
         if slot.shape == NOTHING:
             self.end(slot)
         if not slot.pooled:
-            return
+            return False
         for waiting in self._waiting[slot.shape]:
             if not waiting.slot.done():
                 waiting.slot.set_result(slot)
                 self._waiting[slot.shape].remove(waiting)
                 self._match(slot.shape)
-                return
+                return False
         self._free.append(slot)
         self._endings[slot] = asyncio.create_task(self._keep(slot, keep_seconds))
+        return True
+
+    def hold(self, name: str) -> None:
+        """Hold a free slot for a training job that takes its place, and that comes once its place is recorded."""
+        slot = self._free_of(name)
+        if slot is not None:
+            loop = asyncio.get_running_loop()
+            self._taken[name] = slot, loop.call_later(TAKEN_SECONDS, self._let_others_have, name)
+
+    def held(self, name: str) -> HeldSlot | None:
+        """Return the slot of this name if it is held for a training job, or free; None where it is neither."""
+        slot, timer = self._taken.pop(name, (None, None))
+        if timer is not None:
+            timer.cancel()
+        return slot or self._free_of(name)
+
+    def _let_others_have(self, name: str) -> None:
+        slot, _ = self._taken.pop(name)
+        self.release(slot, PENDING_SECONDS)
+
+    def _free_of(self, name: str) -> HeldSlot | None:
+        """Return the free slot of this name, which isn't free then."""
+        slot = next((slot for slot in self._free if slot.name == name), None)
+        if slot is not None:
+            self._unfree(slot)
+        return slot
 
     def adopt(self, slot: HeldSlot) -> None:
         """Take over a slot that was found, unless it is another training job's here: then it is only visited."""
-        free = next((each for each in self._free if each.name == slot.name), None)
-        if free is not None:
-            self._unfree(free)
+        free = self._free_of(slot.name)
         slot.pooled = free is not None or slot.name not in self._names
         self._names.add(slot.name)
 
@@ -342,6 +373,8 @@ class Pool:
     async def close(self) -> None:
         """End the slots without a training job, and take back the requests for further ones."""
         self._waiting.clear()
+        for name in list(self._taken):
+            self._let_others_have(name)
         coming = [task for tasks in self._coming.values() for task in tasks]
         for task in coming:
             task.cancel()

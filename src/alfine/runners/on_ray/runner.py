@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -27,6 +28,8 @@ from alfine.runners.on_ray.messages import (
     Pending,
     ReadLog,
     Seen,
+    TakePlace,
+    ToBridge,
     Trouble,
     key_of,
 )
@@ -40,6 +43,9 @@ ENDED_KEPT = 1000
 
 Recorded = Callable[[Sequence[tuple[str, str]]], Sequence[tuple[str, str]]]
 """Returns those of several training jobs (tuning job, training job) whose ends are recorded."""
+
+PLACE_SECONDS = 0.2
+"""How long the place of a training job that has ended can be taken by the next one: by then its slot may have died, or be ending."""
 
 LOG_SECONDS = 20.0
 """How long a node may take to give a part of a log."""
@@ -120,6 +126,10 @@ class RayRunner:
         self._jobs: dict[Key, _Job] = {}
         self._unstarted: set[Key] = set()  # asked to stop before they were asked to start
         self._bridge: BridgeConnection | None = None
+        self._free_places: list[
+            tuple[float, Launch]
+        ] = []  # those of training jobs that have just ended, and until when
+        self._unplaced: set[Key] = set()  # of those that wait for a place, and perhaps others
         self._readings: dict[int, _Reading] = {}
         self._numbers = count(1)
         self._unreachable = ""
@@ -187,6 +197,29 @@ class RayRunner:
             job.launch = replace(job.launch, grace_seconds=min(launch.grace_seconds, job.launch.grace_seconds))
             self._tell(AskToStop(job.launch))
 
+    def take_place(self, tuning_job: str, instance_type: str, gpus: float) -> tuple[str, str] | None:
+        """Return the place of a training job that has just ended, for the next one of its tuning job; None where there is none.
+
+        So that is recorded together with the launch, in one transaction. The next one is to be started there then.
+
+        Args:
+            tuning_job: The tuning job.
+            instance_type: The next training job's.
+            gpus: The same.
+
+        Returns:
+            The node and the slot.
+        """
+        with self._mutex:
+            now = time.monotonic()
+            self._free_places = [(until, ended) for until, ended in self._free_places if until > now]
+            for number, (_, ended) in enumerate(self._free_places):
+                if (ended.tuning_job, ended.instance_type, ended.gpus) == (tuning_job, instance_type, gpus):
+                    del self._free_places[number]
+                    node, slot = str(ended.node), str(ended.slot)
+                    return (node, slot) if self._tell(TakePlace(slot)) else None
+        return None
+
     def log(self, launch: Launch, begin: int, most: int) -> LogPiece:
         """See `Runner.log`."""
         with self._mutex:
@@ -250,6 +283,9 @@ class RayRunner:
         keep = job.launch.keep_alive_seconds
         if job.launch.gpus:
             shape = replace(shape, gpus=job.launch.gpus)
+        if job.launch.node is None:  # it may get the slot of one that has ended
+            self._unplaced.add(key_of(job.launch))
+            self._free_places = [place for place in self._free_places if not _are_alike(place[1], job.launch)]
         self._tell(
             Follow(
                 launch=replace(job.launch, function=None),
@@ -262,7 +298,7 @@ class RayRunner:
             )
         )
 
-    def _tell(self, message: Follow | More | AskToStop | MayStart | ReadLog | MayGo) -> bool:
+    def _tell(self, message: ToBridge) -> bool:
         """Send a message. One that can't be sent is contained in what a new bridge is told."""
         if self._bridge is None:
             self._bridge = BridgeConnection(
@@ -273,6 +309,7 @@ class RayRunner:
     def _connected(self) -> None:
         with self._mutex:
             self._unreachable = ""
+            self._free_places.clear()
             for job in self._jobs.values():
                 if not job.ended:
                     job.held = None
@@ -326,8 +363,16 @@ class RayRunner:
                     job.held = message
                     if message.observation is not None:
                         job.started_at = message.observation.started_at
+                    if message.is_free and not self._is_wanted(job.launch):
+                        self._free_places.append((time.monotonic() + PLACE_SECONDS, job.launch))
                     self._limit()
             return True
+
+    def _is_wanted(self, ended: Launch) -> bool:
+        """Return whether the slot of a training job that has ended may be given to one that waits for its place."""
+        jobs = {key: self._jobs.get(key) for key in self._unplaced}
+        self._unplaced = {key for key, job in jobs.items() if job and job.launch.node is None and not job.ended}
+        return any(_are_alike(ended, self._jobs[key].launch) for key in self._unplaced)
 
     def _limit(self) -> None:
         """Forget the training jobs that ended first, beyond a number."""
@@ -356,3 +401,8 @@ class RayRunner:
             self._tell(MayStart(chosen.key, recorded))
         if job is not None and not (recorded and job.told is None):  # nobody waits to hear that it has a place
             self._news(chosen.key[0], chosen.key[1])
+
+
+def _are_alike(one: Launch, other: Launch) -> bool:
+    """Return whether two training jobs need the same slot."""
+    return (one.instance_type, one.gpus) == (other.instance_type, other.gpus)
