@@ -17,6 +17,12 @@ from alfine.store import migrations
 from alfine.store.schema import REVISION
 
 MOST_ROOMS = 14
+OUTLIVING = {
+    "programs.host_program": "the program ends once the training job has, and the stop that was asked for is what ends it",
+    "runners.on_ray.slot": "it ends the process itself",
+}
+"""Modules with a thread that keeps its process from ending."""
+
 LOOSE = {"sagemaker": "the documented import of SageMaker's local mode"}
 
 ONE_USER = {
@@ -137,6 +143,21 @@ def test_no_function_of_core_imports(house):
         if isinstance(node, ast.Import | ast.ImportFrom)
     ]
     assert found == []
+
+
+def test_no_thread_keeps_its_process_from_ending(house):
+    calls = (
+        (module.name, node)
+        for module in house.modules.values()
+        for node in module.nodes
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("Thread", "Timer"))
+    )
+    outliving = {
+        name
+        for name, call in calls
+        if not any(word.arg == "daemon" and ast.unparse(word.value) == "True" for word in call.keywords)
+    }
+    assert outliving == set(OUTLIVING)
 
 
 def strings(nodes: Sequence[ast.AST]) -> Iterator[str]:

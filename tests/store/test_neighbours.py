@@ -55,6 +55,7 @@ def made(store, name, *, begin=0.0):
             Reported(at=at(begin + 2), number=number, metric="other", step=1, value=begin - number),
         ]
     facts += [Ended(at=at(begin + 3), number=1, status="Completed", objective=begin + 1)]
+    facts += [Reported(at=at(begin + 3), number=2, metric="own", step=1, value=begin)]
     if name != "job":  # their facts have higher numbers
         facts += [Reported(at=at(begin + 4), number=2, metric="objective", step=2, value=-1.0)]
     store.record(
@@ -227,6 +228,12 @@ def test_each_training_job_has_its_own_place_and_its_time_counts_once(stores):
         with store.reading() as connection:
             assert {number: place.node for number, place in placements(connection, JOB).items()} == {2: "b", 3: "c"}
             assert training_times(connection, JOB, at(4)) == [(None, 2.0, 3.0)]
+            own = [metrics.metric_names(connection, 99, training_job=f"job-{number}") for number in (1, 2)]
+            assert [[metric for _, metric in names] for names in own] == [
+                ["objective", "other"],
+                ["objective", "other", "own"],
+            ]
+            assert metrics.metric_names(connection, 99, metric="own")[0] == ("job-2", "own")
 
 
 def test_what_is_done_to_one_job_leaves_all_others_as_they_were(stores):
