@@ -13,6 +13,7 @@ from alfine.core.verdict import Outlook
 from alfine.criteria import criterion_from_text
 from alfine.jobs.home import Home
 from alfine.jobs.policy_for import policy_for, replayed
+from alfine.strategies.random import Random
 from tests.building import SPACE, history, one_job
 from tests.contracts.test_criteria import EXAMPLES
 
@@ -226,6 +227,23 @@ def test_time_that_runs_out_stops_what_was_let_finish(tmp_path):
     assert sorted(each.status for each in job.training_jobs) == ["Completed", "Stopped", "Stopped"]
     assert (job.status, job.verdict.criterion) == ("Completed", "TargetObjectiveMetricValue")
     assert any("of at most 2.0 s" in (each.stop_reason or "") for each in job.training_jobs)
+
+
+def test_a_search_that_breaks_stops_what_runs(tmp_path, monkeypatch):
+    ask = Random.ask
+
+    def ask_three_times(strategy, history):
+        if history.launches == 3:
+            raise KeyError("no idea")
+        return ask(strategy, history)
+
+    monkeypatch.setattr(Random, "ask", ask_three_times)
+    scene = Scene()
+    words = {"criteria": [], "at_end": "drain"}
+    job = play(tmp_path, scene, progress=release_after_the_verdict(scene), **words)
+    assert sorted(each.status for each in job.training_jobs) == ["Completed", "Stopped", "Stopped"]
+    assert (job.status, job.verdict.criterion) == ("Failed", "InternalFailure")
+    assert job.verdict.sentence == "alfine could not decide what to do next: KeyError: 'no idea'"
 
 
 @pytest.mark.parametrize(("before", "after"), [(None, "drain"), ("drain", "stop")])
