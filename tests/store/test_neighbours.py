@@ -250,3 +250,18 @@ def test_what_is_left_of_a_deleted_job_goes_with_its_last_training_job(stores):
         act(stores, f"delete {number}", lambda store, number=number: store.delete_training_job(JOB, number))
     for store in stores:
         assert not any(rows_of(store, lambda table, row: owner_of(table, row) == JOB)[tuning_jobs.name])
+
+
+def test_changes_are_told_once_however_many_facts_are_read_at_once(stores):
+    store, changes = stores[0], {}
+    for name in ("stop a training job", "record", "stop", "finish"):
+        ACTIONS[name][0](store)
+    with store.reading() as connection:
+        _, end = state_changes(connection, JOB, Told())
+        for window in (1, 2, 3, 100):
+            told, changes[window] = Told(), []
+            while told != end:
+                more, told = state_changes(connection, JOB, told, window)
+                changes[window] += more
+    assert changes[1] == changes[2] == changes[3] == changes[100]
+    assert [change.status for change in changes[100]][-3:] == ["Completed", "Stopping", "Stopped"]

@@ -328,3 +328,10 @@ def test_a_store_opens_while_another_process_writes(tmp_path):
     assert store.list() == ()
     store.close()
     other.close()
+
+
+def test_a_job_that_has_ended_is_not_ended_by_force(store):
+    created(store)
+    store.finish("job", "Completed", at(5))
+    with pytest.raises(IllegalTransition):
+        store.force_end("job", at(6), "it hangs", None)

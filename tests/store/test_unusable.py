@@ -106,3 +106,11 @@ def test_why_a_folder_cannot_be_a_home_is_said(tmp_path):
         Home(tmp_path / ("x" * 300))
     with pytest.raises(StoreUnusable, match="can't be a home: No such file or directory. Choose another home."):
         Home("/proc/home")
+
+
+def test_of_a_copy_that_cannot_be_made_nothing_is_left(tmp_path):
+    (tmp_path / "home").mkdir()
+    (tmp_path / "bad.db").write_bytes(b"this was a database" * 1000)
+    with pytest.raises(StoreDamaged):
+        copy_database(tmp_path / "bad.db", tmp_path / "home/copy.db")
+    assert list((tmp_path / "home").iterdir()) == []
