@@ -43,20 +43,20 @@ def tracker(request, tmp_path, monkeypatch):
     return name, lambda: READERS[name](place)
 
 
-def run(home, name, count, seconds):
-    return subprocess.Popen([sys.executable, str(SCRIPT), str(home), name, str(count), str(seconds)])
+def run(home, name, count, ending):
+    return subprocess.Popen([sys.executable, str(SCRIPT), str(home), name, str(count), str(ending)])
 
 
 def test_killed_and_resumed_it_has_every_training_job_once(tracker, tmp_path):
     name, runs_of = tracker
     home = tmp_path / "home"
-    process = run(home, name, 20, 0.5)
+    process = run(home, name, 20, 5)
     while told(home) < 8:
         assert process.poll() is None
         time.sleep(0.05)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    assert run(home, name, 20, 0.02).wait() == 0
+    assert run(home, name, 20, 20).wait() == 0
     job, runs = alfine.attach("tracked", home=home), runs_of()
     assert told(home) == len(job.history.facts)
     trained = [one for one in job.training_jobs if one.status == "Completed"]

@@ -1,16 +1,20 @@
-"""Run a tuning job that is tracked: HOME TRACKER COUNT SECONDS, for tests that kill it."""
+"""Run a tuning job that is tracked: HOME TRACKER COUNT ENDING, for tests that kill it. After ENDING training jobs each one waits for the kill."""
 
+import itertools
 import sys
-import time
+import threading
 
 import alfine
 
-home, tracker, count, seconds = sys.argv[1:]
+home, tracker, count, ending = sys.argv[1:]
+trainings = itertools.count(1)
 
 
 def objective(hyperparameters, report):
+    waits = next(trainings) > int(ending)
     for epoch in range(4):
-        time.sleep(float(seconds) / 4)
+        if waits and epoch == 2:
+            threading.Event().wait()
         report(epoch, 1 / (epoch + 1) + hyperparameters["x"])
     return hyperparameters["x"]
 
