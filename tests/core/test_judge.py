@@ -1,10 +1,13 @@
 from datetime import timedelta
+from itertools import permutations
+
+import pytest
 
 from alfine import BestObjectiveNotImproving, MaxNumberOfTrainingJobs, MaxRuntimeInSeconds, TargetObjectiveMetricValue
 from alfine.core.facts import TimePassed, TuningJobStopAsked
 from alfine.core.judge import Judge
 from alfine.core.protocols import verdict_of
-from alfine.core.verdict import Outlook
+from alfine.core.verdict import Outlook, Verdict, strongest
 from alfine.jobs.policy_for import policy_for
 from tests.building import history
 
@@ -69,3 +72,10 @@ def test_a_criterion_that_raises_is_told_and_the_job_goes_on():
     assert (verdict.outlook, verdict.criterion) == (Outlook.CONTINUE, "Broken")
     assert verdict.sentence == "Broken could not be judged: ZeroDivisionError: no results yet"
     assert verdict.evidence == {"error": "ZeroDivisionError"}
+
+
+@pytest.mark.parametrize("statuses", [*permutations(["Completed", "Failed", "Stopped"])], ids=str)
+def test_the_users_stop_counts_more_than_a_failure_and_that_more_than_what_completes_a_job(statuses):
+    verdicts = [Verdict(outlook=Outlook.STOP, criterion="Any", sentence=".", status=status) for status in statuses]
+    assert strongest(verdicts).status == "Stopped"
+    assert strongest([verdict for verdict in verdicts if verdict.status != "Stopped"]).status == "Failed"

@@ -135,6 +135,14 @@ def test_results_of_the_same_function_are_the_childs_prior_in_its_cube_minimised
     assert np.allclose(points[0], child(space=wider).space.to_unit(past.jobs[0].hyperparameters))
 
 
+def test_on_a_tie_the_best_result_is_the_parents():
+    past = warm(history([0.5, 0.7]))
+    for objective, better in ((0.6, 0.5), (0.5, 0.5), (0.4, None)):
+        for fact in one_job(past, objective):
+            past.record(fact)
+        assert (past.better_inherited and past.better_inherited.objective) == better
+
+
 def points_at(*depths, **words):
     past = history(**words)
     for depth in depths:

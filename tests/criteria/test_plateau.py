@@ -15,6 +15,7 @@ from tests.building import history
         ([1.0, 2.0, 3.0], 2),
         ([1.0, 0.995, 0.99], 0),  # 0.995 isn't 1 % better, 0.99 is exactly
         ([1.0, 0.995, 0.991], 2),
+        ([100.0, 99.0], 0),  # 1 %, without an error of rounding
         ([1.0, 0.5, 0.6], 1),
         ([1.0, None, 0.9, None], 0),  # what failed wasn't evaluated
         ([1.0, 1.0, None, 1.0], 2),

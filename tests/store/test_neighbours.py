@@ -254,7 +254,7 @@ def test_what_is_left_of_a_deleted_job_goes_with_its_last_training_job(stores):
 
 def test_changes_are_told_once_however_many_facts_are_read_at_once(stores):
     store, changes = stores[0], {}
-    for name in ("stop a training job", "record", "stop", "finish"):
+    for name in ("stop a training job", "stop", "record", "finish"):
         ACTIONS[name][0](store)
     with store.reading() as connection:
         _, end = state_changes(connection, JOB, Told())
@@ -264,4 +264,4 @@ def test_changes_are_told_once_however_many_facts_are_read_at_once(stores):
                 more, told = state_changes(connection, JOB, told, window)
                 changes[window] += more
     assert changes[1] == changes[2] == changes[3] == changes[100]
-    assert [change.status for change in changes[100]][-3:] == ["Completed", "Stopping", "Stopped"]
+    assert [change.status for change in changes[100]][-3:] == ["Stopping", "Completed", "Stopped"]
