@@ -32,7 +32,8 @@ RECORDS = ".records"
 """The file of a tuning job's folder that names the records of its training jobs."""
 
 STORED = "stored.json"
-"""The file among the launcher's that is there once all that a training job has left is stored elsewhere, with its log."""
+"""The file among the launcher's that is there once all that a training job has left is stored elsewhere, with its log; the folder's size is
+in it, so that nobody has to look at each file again."""
 
 LEAVING = ".leaving-"
 """The beginning of the name of a folder that is being removed: what a crash leaves of it isn't taken for a training job's."""
@@ -80,15 +81,9 @@ class EndedFolders:
             return []
         ended = sorted(self._ended())
         oldest = -math.inf if self._limits.most_seconds is None else self._clock() - self._limits.most_seconds
-        excess = self._excess(each.folder for each in ended if each.is_stored and each.ended_at >= oldest)
-        beyond = []
-        for each in ended:
-            is_old = each.ended_at < oldest
-            if is_old or (excess > 0 and each.is_stored):
-                beyond.append((each.folder.parent.name, each.folder.name))
-            if not is_old and excess > 0 and each.is_stored:
-                excess -= _size(each.folder)
-        return beyond
+        old = [each for each in ended if each.ended_at < oldest]
+        too_many = self._beyond_size(each for each in ended if each.ended_at >= oldest and each.is_stored)
+        return [(each.folder.parent.name, each.folder.name) for each in (*old, *too_many)]
 
     def remove(self, names: Iterable[Names]) -> str:
         """Remove folders of training jobs whose ends are recorded, and what earlier calls have left.
@@ -115,9 +110,17 @@ class EndedFolders:
             troubles += self._cleared(own)
         return troubles[0] if troubles else ""
 
-    def _excess(self, folders: Iterable[Path]) -> float:
-        """Return how many bytes folders have more than they may."""
-        return -math.inf if self._limits.most_bytes is None else sum(map(_size, folders)) - self._limits.most_bytes
+    def _beyond_size(self, stored: Iterable[_Ended]) -> Iterator[_Ended]:
+        """Yield the first of several folders, those without which the others are within the size."""
+        if self._limits.most_bytes is None:
+            return
+        sizes = {each: _size(each.folder) for each in stored}
+        excess = sum(sizes.values()) - self._limits.most_bytes
+        for each, size in sizes.items():
+            if excess <= 0:
+                return
+            yield each
+            excess -= size
 
     def _own_tuning_jobs(self) -> Iterator[Path]:
         """Yield the folders of tuning jobs that are in this process's records."""
@@ -151,14 +154,19 @@ class EndedFolders:
 
 
 def note_stored(folder: Path) -> None:
-    """Note that all that a training job has left is stored elsewhere, with its log.
+    """Note that all that a training job has left is stored elsewhere, with its log, and how large its folder is.
 
     Args:
         folder: The training job's folder.
     """
     with suppress(OSError):  # its folder is only kept for longer
-        launcher.write_json(launcher.control_path(str(folder), STORED), {})
+        size = sum(sizes_below([folder]).values())
+        launcher.write_json(launcher.control_path(str(folder), STORED), {"bytes": size})
 
 
 def _size(folder: Path) -> int:
-    return sum(sizes_below([folder]).values())
+    """Return the size of a folder of which all is stored elsewhere, as `note_stored` has noted it."""
+    size = None
+    with suppress(OSError):  # a plain process can have replaced the file by something else
+        size = (launcher.read_json(launcher.control_path(str(folder), STORED)) or {}).get("bytes")
+    return size if isinstance(size, int) else 0
