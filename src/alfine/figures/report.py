@@ -53,9 +53,15 @@ def report(job: TuningJob, history: History, criteria: Given = ()) -> str:
         name=job.name,
         status=job.status,
         verdict=verdict,
-        verdicts=[
-            each for each in as_it_ended(verdict, job.verdicts) if each.progress or not always_present(each.criterion)
-        ],
+        ended_by=verdict.criterion if job.ended else None,
+        verdicts=sorted(
+            (
+                each
+                for each in as_it_ended(verdict, job.verdicts)
+                if each.progress or not always_present(each.criterion)
+            ),
+            key=lambda each: (each.criterion != verdict.criterion, each.watching, -each.progress),
+        ),
         facts=_facts(history),
         charts=[(chart, Markup(_svg(chart))) for chart in charts],  # noqa: S704 - svg.py escapes all text
         specs=Markup(_json([chart.vega_lite() for chart in charts])),  # noqa: S704 - see _json
@@ -82,6 +88,7 @@ def _facts(history: History) -> list[tuple[str, str]]:
     """Return the figures at the top: what, and how much."""
     spec = history.spec
     spent = cost.spent(history)
+    failed = sum(job.status == "Failed" for job in history.finished)
     limit = "" if spec.max_training_jobs is None else f" of {number(spec.max_training_jobs)}"
     return [
         (f"Best {spec.metric}", number(history.best_value)),
@@ -90,7 +97,7 @@ def _facts(history: History) -> list[tuple[str, str]]:
         ("Training time", duration(spent.compute_seconds)),
         *([("Cost", money(spent.money))] if spent.money is not None else []),
         ("Strategy", spec.strategy),
-        ("Failed", number(sum(job.status == "Failed" for job in history.finished))),
+        *([("Failed", number(failed))] if failed else []),
     ]
 
 
