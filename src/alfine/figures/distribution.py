@@ -11,7 +11,7 @@ from alfine.core.wording import number, percent
 from alfine.figures.chart import Chart
 from alfine.figures.comparison import by_label
 from alfine.figures.svg_layer import Plain
-from alfine.figures.theme import COLOURS
+from alfine.figures.theme import COLOURS, MAIN
 from alfine.figures.training_job_rows import (
     objective_title,
     quantitative,
@@ -57,7 +57,12 @@ def distribution(histories: Mapping[str, History]) -> Chart:
         notes=("Height: the share of training jobs with this objective or a better one.",),
         view={
             "data": {"values": rows},
-            "mark": {"type": "line", "interpolate": "step-after" if first.sign > 0 else "step-before", "clip": True},
+            "mark": {
+                "type": "line",
+                **({} if several else {"color": MAIN}),
+                "interpolate": "step-after" if first.sign > 0 else "step-before",
+                "clip": True,
+            },
             "encoding": {
                 "x": quantitative("x", objective_title(first), scale={"domain": domain, "nice": False, "zero": False}),
                 "y": quantitative("y", "share of training jobs", axis={"format": ".0%"}, scale={"domain": [0, 1]}),

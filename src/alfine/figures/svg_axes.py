@@ -22,6 +22,9 @@ LONGEST_LABEL, LONGEST_ON_PHONE = 26, 13
 BETWEEN_ROWS, BETWEEN_COLUMNS = 50.0, 80.0
 """Pixels from a grid line to the next one, at least; from a label of the x-axis to the next one."""
 
+ANCHORS = ("start", "middle")
+"""Where the name of the first of several axes side by side stands, which would reach beyond the drawing, and that of any other."""
+
 LINE = 14.0
 """Height of a label, in pixels."""
 
@@ -92,10 +95,17 @@ class Axes:
     def _overhead_x(self, frame: Frame, scale: PixelScale) -> tuple[str, float]:
         """Return axes that stand side by side, each with its name above."""
         ticks = scale.ticks(0, {})
-        room = int(frame.width / max(1, len(ticks) - 1) / LETTER)
+        room = int(frame.width / max(1, len(ticks) - 1) / LETTER) - 1
+        second = min(len(ticks[1][1]), room) if len(ticks) > 1 else 0
         lines = "".join(f"M{length(at)},0V{length(frame.height)}" for at, _ in ticks)
         names = [
-            written(at, -8, shortened(text, max(3, room)), frame.look.soft, anchor="middle" if i else "start")
+            written(
+                at,
+                -8,
+                shortened(text, max(3, room - (0 if i else second // 2))),
+                frame.look.soft,
+                anchor=ANCHORS[i > 0],
+            )
             for i, (at, text) in enumerate(ticks)
         ]
         return f'<path d="{lines}" {frame.look.axis}/>{"".join(names)}', 8.0
