@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
@@ -26,6 +26,9 @@ from alfine.figures.theme import ON_DARK, SCHEMA, VEGA_LITE, Theme, config
 
 WIDTH, HEIGHT = 760, 340
 """Size of the frame of a chart that stands alone, in pixels."""
+
+NARROW = 480
+"""Width of a whole drawing below which it's a narrow one, as on a phone, in pixels."""
 
 PNG_SCALE = 2.0
 """Pixels of a PNG over those of the page."""
@@ -45,6 +48,7 @@ class Chart:
         title: What the figure shows, in a sentence.
         notes: How to read it, and what isn't in it.
         view: The Vega-Lite view, without title, size and colours of the page; empty while there is nothing to show.
+        narrow: The view in a narrow drawing, where labels need other places; empty where it's the same.
         empty: What the figure waits for, where the view is empty.
         size: Width and height of the frame, in pixels; `None` where the view has a size of its own.
 
@@ -57,6 +61,7 @@ class Chart:
     title: str
     notes: tuple[str, ...] = ()
     view: Mapping[str, Any] = field(default_factory=dict)
+    narrow: Mapping[str, Any] = field(default_factory=dict)
     empty: str = ""
     size: tuple[int | None, int | None] = (WIDTH, HEIGHT)
 
@@ -86,7 +91,7 @@ class Chart:
             theme: For a light or a dark page.
             width: Width of the whole figure, in pixels; None: the frame has its own.
         """
-        return str(draw(self.vega_lite(theme), file_look(theme), width))
+        return str(draw(self._as_wide_as(width).vega_lite(theme), file_look(theme), width))
 
     def inside_page(self, width: float, look: Look = PAGE) -> Markup:
         """Return the figure as an SVG element of the console, whose style sheet has the colours of texts and lines.
@@ -95,7 +100,10 @@ class Chart:
             width: Its width, in pixels.
             look: PAGE, or a look made from it.
         """
-        return draw(self.vega_lite(), look, width)
+        return draw(self._as_wide_as(width).vega_lite(), look, width)
+
+    def _as_wide_as(self, width: float | None) -> Chart:
+        return replace(self, view=self.narrow) if self.narrow and width is not None and width < NARROW else self
 
     def png(self, theme: Theme = "light", scale: float = PNG_SCALE) -> bytes:
         """Return the figure as PNG.

@@ -10,7 +10,7 @@ from alfine.core.history import History
 from alfine.core.wording import percent
 from alfine.figures.best_so_far import LOSS_DIGITS, MOST_NAMED
 from alfine.figures.chart import Chart
-from alfine.figures.label_places import Extent, Labelled, LabelPlace, places
+from alfine.figures.label_places import Extent, Labelled, places
 from alfine.figures.svg_layer import Plain
 from alfine.figures.theme import GOOD
 from alfine.figures.training_job_rows import quantitative
@@ -20,6 +20,9 @@ MOST_STOPS = 8
 
 LONGEST_NAME = 48
 """Letters of a criterion beside its mark."""
+
+WIDTH_ON_PHONE, LONGEST_ON_PHONE = 290.0, 30
+"""Width of the frame on a phone, in pixels, and letters of a criterion there: what it costs stands below."""
 
 LETTER, GAP = 6.0, 5.0
 """Width of a letter of a label, and its distance from its rule, in pixels."""
@@ -80,11 +83,17 @@ def marked(chart: Chart, history: History, stops: Sequence[CriterionStop]) -> tu
     x = {**encoding["x"], "scale": {**encoding["x"]["scale"], "domain": [begin, end]}}
     extent = Extent(x=(begin, end), y=encoding["y"]["scale"]["domain"], minimise=history.sign > 0)
     in_order = sorted(stops, key=lambda stop: stop.after)[:MOST_STOPS]
-    labels = [Labelled(x=stop.after, lines=[_text(stop)], letter=LETTER, gap=GAP) for stop in in_order]
-    found, free = places(labels, chart.view["layer"], extent)
-    marks = (mark for stop, place in zip(in_order, found, strict=True) for mark in _marks(stop, place, extent))
-    view = {"encoding": {**encoding, "x": x}, "layer": [*chart.view["layer"], *marks]}
-    return replace(chart, title=_finding(history, stops) or chart.title, view=view), free
+    layers = chart.view["layer"]
+    wide, free = _marks(in_order, [_text(stop) for stop in in_order], layers, extent)
+    on_phone = replace(extent, width=WIDTH_ON_PHONE)
+    narrow, _ = _marks(
+        in_order,
+        [f"{_shortened(stop.criterion, LONGEST_ON_PHONE)}: {stop.after}" for stop in in_order],
+        layers,
+        on_phone,
+    )
+    view, narrow_view = ({"encoding": {**encoding, "x": x}, "layer": [*layers, *marks]} for marks in (wide, narrow))
+    return replace(chart, title=_finding(history, stops) or chart.title, view=view, narrow=narrow_view), free
 
 
 def _finding(history: History, stops: Sequence[CriterionStop]) -> str:
@@ -101,24 +110,27 @@ def _finding(history: History, stops: Sequence[CriterionStop]) -> str:
     return f"Stopping after {costs[0][0]} of {total} training jobs costs {costs[0][1]} of the best{then}"
 
 
-def _marks(stop: CriterionStop, place: LabelPlace, extent: Extent) -> Iterator[Plain]:
-    """Yield the rule and the label of a stop."""
-    row = {"data": {"values": [{"x": stop.after, "level": place.level}]}}
-    yield {
-        **row,
-        "mark": {"type": "rule", "color": GOOD, "strokeDash": [5, 3]},
-        "encoding": {"y": quantitative("level", ""), "y2": {"value": "height" if extent.minimise else 0}},
-    }
-    side = {"align": "right", "dx": -GAP} if place.left else {"align": "left", "dx": GAP}
-    yield {
-        **row,
-        "mark": {"type": "text", "text": _text(stop), **side, "fontSize": 11},
-        "encoding": {"y": quantitative("level", "")},
-    }
+def _marks(
+    stops: Sequence[CriterionStop], texts: Sequence[str], layers: Sequence[Plain], extent: Extent
+) -> tuple[list[Plain], bool]:
+    """Return a rule and a label for each stop, and whether no label covers anything."""
+    labels = [
+        Labelled(x=stop.after, lines=[text], letter=LETTER, gap=GAP) for stop, text in zip(stops, texts, strict=True)
+    ]
+    found, free = places(labels, layers, extent)
+    marks: list[Plain] = []
+    for stop, text, place in zip(stops, texts, found, strict=True):
+        row = {"data": {"values": [{"x": stop.after, "level": place.level}]}}
+        foot = {"y": quantitative("level", ""), "y2": {"value": "height" if extent.minimise else 0}}
+        marks.append({**row, "mark": {"type": "rule", "color": GOOD, "strokeDash": [5, 3]}, "encoding": foot})
+        side = {"align": "right", "dx": -GAP} if place.left else {"align": "left", "dx": GAP}
+        label = {"type": "text", "text": text, **side, "fontSize": 11}
+        marks.append({**row, "mark": label, "encoding": {"y": quantitative("level", "")}})
+    return marks, free
 
 
 def _text(stop: CriterionStop) -> str:
-    return f"{_shortened(stop.criterion)}: {stop.after}{_loss(stop)}"
+    return f"{_shortened(stop.criterion, LONGEST_NAME)}: {stop.after}{_loss(stop)}"
 
 
 def _loss(stop: CriterionStop) -> str:
@@ -127,5 +139,5 @@ def _loss(stop: CriterionStop) -> str:
     return f", {percent(stop.missed, LOSS_DIGITS)} worse" if stop.missed > 0 else ", nothing missed"
 
 
-def _shortened(text: str) -> str:
-    return text if len(text) <= LONGEST_NAME else f"{text[: LONGEST_NAME - 1]}…"
+def _shortened(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"

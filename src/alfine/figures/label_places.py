@@ -79,15 +79,17 @@ class Extent:
         x: Both ends of the x-axis.
         y: Both ends of the y-axis.
         minimise: Whether the worst results are at its top.
+        width: Its width, in pixels.
     """
 
     x: Sequence[float]
     y: Sequence[float]
     minimise: bool
+    width: float = WIDTH
 
     def across(self, x: float) -> float:
         """Return the pixels from the left."""
-        return WIDTH * (x - self.x[0]) / (self.x[1] - self.x[0])
+        return self.width * (x - self.x[0]) / (self.x[1] - self.x[0])
 
     def from_head(self, y: float) -> float:
         """Return the pixels from the side of the worst results."""
@@ -154,7 +156,8 @@ def _best(
     heads = np.arange(0.0, DEEPEST * HEIGHT, STEP)
     tried = []
     for start, left in ((at + label.gap, False), (at - label.gap - wide, True)):
-        faults = _faults((start, start + wide), heads, height, at, others) + LOWER * heads
+        beyond = max(0.0, -start, start + wide - extent.width)
+        faults = _faults((start, start + wide), heads, height, at, others) + LOWER * heads + OUTSIDE * beyond
         faults += ON_MARK * _covered((start, start + wide), heads, height, marks)
         least = int(faults.argmin())
         head = float(heads[least])
@@ -168,7 +171,7 @@ def _faults(
 ) -> Array:
     """Return the faults of each height beside the others: each has the x of its rule, which goes from its label to the foot."""
     left, right = sides
-    total = np.full(len(heads), OUTSIDE * (max(0.0, -left) + max(0.0, right - WIDTH)))
+    total = np.zeros(len(heads))
     for rule, (other_left, other_head, other_right, other_foot) in others:
         if left < other_right and other_left < right:
             total += ON_LABEL * ((heads < other_foot) & (other_head < heads + height))
