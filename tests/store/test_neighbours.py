@@ -1,5 +1,6 @@
 """Whatever is done to one tuning job, or to one of its training jobs, changes nothing of others, and is the same whether there are others."""
 
+import shutil
 from datetime import timedelta
 
 import pytest
@@ -69,16 +70,27 @@ def made(store, name, *, begin=0.0):
         store.tag(job.id, number, {"mine": str(begin)})
 
 
-@pytest.fixture
-def stores(tmp_path):
-    """A store with the tuning job, and one with others besides."""
-    stores = [Store(f"sqlite:///{tmp_path / name}.db") for name in ("alone", "among-others")]
-    for store in stores:
+NAMES = "alone.db", "among-others.db"
+
+
+@pytest.fixture(scope="module")
+def made_once(tmp_path_factory):
+    """Files of a store with the tuning job, and of one with others besides."""
+    folder = tmp_path_factory.mktemp("made")
+    for name in NAMES:
+        store = Store(f"sqlite:///{folder / name}")
         made(store, "job")
-    made(stores[1], "left", begin=2.5)
-    made(stores[1], "right", begin=5.0)
-    for store in stores:
+        if name != NAMES[0]:
+            made(store, "left", begin=2.5)
+            made(store, "right", begin=5.0)
         assert WebhookCursors(store.database).claim(URL, "me", at(5), at(50), lambda _: True)
+        store.close()
+    return folder
+
+
+@pytest.fixture
+def stores(made_once, tmp_path):
+    stores = [Store(f"sqlite:///{shutil.copy(made_once / name, tmp_path)}") for name in NAMES]
     yield stores
     for store in stores:
         store.close()
@@ -265,3 +277,16 @@ def test_changes_are_told_once_however_many_facts_are_read_at_once(stores):
                 changes[window] += more
     assert changes[1] == changes[2] == changes[3] == changes[100]
     assert [change.status for change in changes[100]][-3:] == ["Stopping", "Completed", "Stopped"]
+
+
+def test_a_tuning_job_is_left_to_a_server_where_its_training_jobs_run(stores):
+    store = stores[1]
+    for name in ("job-2", "job-3"):
+        store.place("job", name, Placement(attempt=1, node="here"))
+    assert [job.name for job in store.claimable(lambda _: True, "here")] == ["job", "left", "right"]
+    store.beat("other", "b", "http://127.0.0.1:1")
+    assert [job.name for job in store.claimable(lambda _: True, "here")] == ["job"]
+    assert [job.name for job in store.claimable(lambda _: True, "b")] == ["job", "left", "right"]
+    for name in ("job", "left"):
+        store.claim(name, "me", "here", lambda _: True)
+    assert (store.elsewhere("me", "here"), store.loads()) == (["left"], {"other": 0})
