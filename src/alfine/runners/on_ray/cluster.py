@@ -399,5 +399,6 @@ class Cluster:
 
 
 def _home_of(settings: ClusterSettings) -> str:
-    """Return what identifies the folder and the buckets that training jobs in a slot share, and the version of alfine."""
-    return hashlib.sha256(pickle.dumps((__version__, settings.folder, settings.buckets))).hexdigest()[:16]
+    """Return what identifies the folder, the buckets and the records that training jobs in a slot share, and the version of alfine."""
+    shared = (__version__, settings.folder, settings.buckets, settings.records)
+    return hashlib.sha256(pickle.dumps(shared)).hexdigest()[:16]

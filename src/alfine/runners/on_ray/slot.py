@@ -81,7 +81,7 @@ class SlotTerms:
         folder: The folder in which training jobs have theirs.
         keep_seconds: How long it is kept without a training job by whoever made it.
         shape: Its resources. Ray hides GPUs from an actor that has some, and only from those.
-        home: Identifies what its training jobs share: the folder, the buckets, the version of alfine.
+        home: Identifies what its training jobs share: the folder, the buckets, the records, the version of alfine.
         buckets: Makes the buckets to which s3:// URIs lead. None: there are none.
         inputs: Fetches what a launch names there: see `Node`.
         limits: See `Node`.
