@@ -72,8 +72,8 @@ class Fetches:
         with self._mutex:
             if launch.key not in self._running:
                 self._troubles.pop(launch.key, None)
-                words = (self._inputs, launch, start)
-                self._running[launch.key] = threading.Thread(target=self._fetch, args=words, daemon=True)
+                arguments = (self._inputs, launch, start)
+                self._running[launch.key] = threading.Thread(target=self._fetch, args=arguments, daemon=True)
                 self._running[launch.key].start()
 
     def is_fetching(self, launch: Launch) -> bool:

@@ -1,8 +1,6 @@
 """alfine.toml: the settings of a home. Each table of the file is one frozen dataclass here; nothing else reads the file.
 [images] alone is a table of texts and tables, since its keys are patterns (programs/images.py says what they mean).
 
-The table [images] is the exception: it maps patterns to strings, and programs/images.py says what they mean.
-
 The environment variable ALFINE_CONFIG names the file; without it the file lies in the home's folder. Without a file, all settings have
 their defaults. An unknown table, an unknown key and a value of the wrong type are errors: no setting is ignored.
 """

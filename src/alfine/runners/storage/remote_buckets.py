@@ -30,14 +30,32 @@ log = logging.getLogger("alfine.runners.storage.remote_buckets")
 
 T = TypeVar("T")
 
-ATTEMPTS = 3  # of botocore's at a request, and of ours at a download that breaks off
-CONNECT_SECONDS, READ_SECONDS = 5, 60
+ATTEMPTS = 3
+"""Number of times that botocore sends a request, and that a download is begun whose connection breaks."""
+
+CONNECT_SECONDS = 5
+"""Longest time for a connection to the service."""
+
+READ_SECONDS = 60
+"""Longest time between two pieces of an answer."""
+
 PIECE_BYTES = 1 << 20
-PART_BYTES = 64 << 20  # larger files are sent in parts: S3 takes 5 GiB at once
+"""Bytes of a download that are copied at once."""
+
+PART_BYTES = 64 << 20
+"""Larger files are sent in parts of at least so many bytes: S3 takes 5 GiB at once."""
+
 MOST_PARTS = 10_000
+"""Parts of a file. Source: «Amazon S3 multipart upload limits» in Amazon S3's user guide."""
+
 MISSING = ("404", "NoSuchBucket", "NoSuchKey", "NotFound")
-FIRST_5XX = 500
+"""Codes of errors that say that there is no such bucket or object; HEAD has only the status."""
+
 CHANGED = ("412", "PreconditionFailed")
+"""Codes of errors that say that an object has another ETag than the request names."""
+
+FIRST_5XX = 500
+"""From this HTTP status on an error is the service's own: the same request may succeed later."""
 
 
 class Endpoint(Protocol):
