@@ -42,7 +42,18 @@ def bounds(low, high, scaling="Auto", name="x"):
     return {"Name": name, "MinValue": low, "MaxValue": high, "ScalingType": scaling}
 
 
+def channels(*entries):
+    """A request with channels, each with a name and what else it has, or what its source has."""
+    found = []
+    for name, own, source in entries:
+        whole = {"S3DataSource": {"S3Uri": "s3://bucket/data", "S3DataType": "S3Prefix", **source}}
+        found.append({"ChannelName": name, "DataSource": whole, **own})
+    return changed(DEFINITION, "InputDataConfig", to=found)
+
+
 SPOT = "Invalid MaxWaitTimeInSeconds. It is only supported when EnableManagedSpotTraining is set to true"
+
+WAITS = {"StoppingCondition": {"MaxWaitTimeInSeconds": 9, "MaxRuntimeInSeconds": 10}}
 
 FAULTS = [
     (
@@ -224,6 +235,53 @@ FAULTS = [
     ("log", {**request(), "Tags": [{"Key": "alfine:max-log-bytes", "Value": "1e9"}]}, "'1e9' must be a whole number"),
     ("warm", {**request(), "Tags": [{"Key": "alfine:warm", "Value": "maybe"}]}, "'maybe' must be on or off"),
     ("warm start", {**request(), "WarmStartConfig": {}}, "WarmStartConfig.ParentHyperParameterTuningJobs: is empty"),
+    ("channel name", channels(("a/b", {}, {})), "ChannelName: 'a/b' can't be the name of a folder"),
+    (
+        "channels of one name",
+        channels(("a", {}, {}), ("a", {}, {})),
+        "[1].ChannelName: there are two channels called 'a'",
+    ),
+    ("channel of nothing", channels(("a", {}, {"S3Uri": ""})), "S3Uri: is missing. Use file:///path"),
+    ("channel mode", channels(("a", {"InputMode": "Fast"}, {})), "InputMode: 'Fast' isn't supported here"),
+    ("channel zip", channels(("a", {"CompressionType": "Zip"}, {})), "CompressionType: 'Zip' isn't supported here"),
+    ("channel records", channels(("a", {"RecordWrapperType": "RecordIO"}, {})), "In File mode leave it out."),
+    ("channel type", channels(("a", {}, {"S3DataType": "AugmentedManifestFile"})), "isn't supported: alfine doesn't"),
+    ("channel attributes", channels(("a", {}, {"AttributeNames": ["x"]})), "AttributeNames: is for Augmented"),
+    (
+        "two forms of instances",
+        changed(DEFINITION, "ResourceConfig", to={"InstanceConfigs": [{}], "InstanceType": "local"}),
+        "InstanceConfigs excludes InstanceType, InstanceCount and VolumeSizeInGB.",
+    ),
+    (
+        "spot wait",
+        {
+            **(asked := changed(DEFINITION, "EnableManagedSpotTraining", to=True)),
+            DEFINITION: {**asked[DEFINITION], **WAITS},
+        },
+        "MaxWaitTimeInSeconds: 9 is below MaxRuntimeInSeconds 10. Raise it.",
+    ),
+    (
+        "no parallel",
+        changed(CONFIG, "ResourceLimits", to={"MaxNumberOfTrainingJobs": 9}),
+        "MaxParallelTrainingJobs: is missing. Use a whole number from 1 on.",
+    ),
+    (
+        "no seconds",
+        changed(CONFIG, "ResourceLimits", "MaxRuntimeInSeconds", to=-1),
+        "MaxRuntimeInSeconds: -1 must be a number of seconds above 0.",
+    ),
+    (
+        "no metric",
+        changed(CONFIG, "HyperParameterTuningJobObjective", to={"Type": "Minimize"}),
+        "MetricName: is missing. Name the metric",
+    ),
+    (
+        "repeats leave none",
+        request(repeats="best=3 times=3", max_training_jobs=9),
+        "leave none of the 9 that are allowed",
+    ),
+    ("a parent twice", request(warm_start=["a", "a"]), "'a' is there more than once. Keep one."),
+    ("parents of several", several({}, {}, warm_start="a"), "WarmStartConfig: isn't allowed with "),
     ("autotune", {**request(), "Autotune": {"Mode": "Disabled"}}, "Autotune.Mode: 'Disabled'"),
     ("autotune alone", {**request(), "Autotune": None}, "Autotune.Mode: "),
 ]
