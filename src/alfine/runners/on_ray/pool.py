@@ -156,7 +156,7 @@ class Pool:
             keep_seconds: How long it is kept for another training job.
 
         Returns:
-            Whether it is free now.
+            Whether it is free now, and stays so for long enough to be held: see `hold`.
         """
         if slot.shape == NOTHING:
             self.end(slot)
@@ -170,7 +170,7 @@ class Pool:
                 return False
         self._free.append(slot)
         self._endings[slot] = asyncio.create_task(self._keep(slot, keep_seconds))
-        return True
+        return keep_seconds >= TAKEN_SECONDS
 
     def hold(self, name: str) -> None:
         """Hold a free slot for a training job that takes its place, and that comes once its place is recorded."""
