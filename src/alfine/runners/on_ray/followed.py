@@ -245,7 +245,8 @@ class Followed:
             self._more.clear()
             if seen is None or seen.exit is not None:
                 self.slot = None
-                self._send(Seen(self.key, asked, seen, self._pool.release(slot, self._keep_seconds)))
+                is_free = self._pool.release(slot, self._keep_seconds)
+                self._send(Seen(self.key, asked, seen, is_free and slot.name == self.launch.slot))
                 return
             self._send(Seen(self.key, asked, seen))
             self._began = seen.started_at

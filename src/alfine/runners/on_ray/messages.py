@@ -166,7 +166,7 @@ class Seen:
         key: The training job.
         begin: The offset that was asked from.
         observation: The news. None: this attempt was never started.
-        is_free: Whether its slot is free now: see `TakePlace`.
+        is_free: Whether the slot of its place is free now: see `TakePlace`. One that was found again may be in another.
     """
 
     key: Key
