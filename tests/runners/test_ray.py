@@ -377,12 +377,15 @@ def test_what_keeps_a_node_from_going_on_is_told_at_polls_and_by_its_log(bench):
 # -- each part is killed -----------------------------------------------------------------------------------------------
 
 
-def test_its_slot_is_killed(bench):
+def test_its_slot_is_killed(bench, monkeypatch):
+    """Another one finds it. Its place, whose slot is dead, isn't offered to the next training job."""
+    monkeypatch.setattr(bench, "tuning_job", "found-again")
     launch = bench.counting(15)
     bench.runner.start(launch)
     seen = bench.until_points(launch, 1)
     kill(bench.cluster.slots())
     last, points = bench.wait(launch, seen)
+    assert bench.runner.take_place(launch.tuning_job, launch.instance_type, launch.gpus) is None
     assert last.exit.succeeded
     assert is_whole(points, 15)
     assert bench.ran_once(launch)
