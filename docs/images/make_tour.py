@@ -138,7 +138,7 @@ def _take_all(pictures: Pictures, url: str, folder: Path, home: Path) -> None:
     drawn = "['importance', 'slices'].every(id => document.querySelector(`#${id} .drawing :is(canvas, svg)`))"
     pictures.take("analysis", f"{page}/analysis", 820, ready=drawn, below="#importance")
     pictures.take("training-jobs", f"{page}/training-jobs?sort=objective", 700)
-    asked = "criteria=BestObjectiveNotImproving+10%0AConvergenceDetected+delta%3D0.1"
+    asked = "criteria=BestObjectiveNotImproving+10%0AConvergenceDetected+delta%3D0.2"
     pictures.take("replay", f"{page}/replay?{asked}", 900, ready="!document.body.innerText.includes('under way')")
     pictures.take("new-job", f"{url}/new?clone={NAME}", 760, below="#at-space")
 

@@ -5,6 +5,7 @@
 
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const LEAST_PAUSE = 5000; // ms between two drawings of a running job
+const [LEAST_PANEL, MOST_PANEL, PANEL_AXIS] = [180, 420, 92]; // px of a slice, and beside it for its axis
 const TITLE_INSET = 24; // px on both sides of a title, which begins at the left of its figure
 const LEGEND_COLUMN = 260; // px of an entry of a legend, which stands below its figure
 const seen = new Set();
@@ -12,9 +13,10 @@ const seen = new Set();
 function fitted(spec, width) {
   // Figures, with their axes and labels, are as wide as the page lets them; slices stand in as many columns as fit.
   if (spec.concat) {
-    const panel = Math.min(230, width - 110);
-    spec.columns = Math.max(1, Math.floor(width / (panel + 90)));
-    for (const each of spec.concat) each.width = panel;
+    const most = Math.max(1, Math.floor(width / (LEAST_PANEL + PANEL_AXIS)));
+    const rows = Math.ceil(spec.concat.length / most);
+    spec.columns = Math.ceil(spec.concat.length / rows);
+    for (const each of spec.concat) each.width = Math.min(MOST_PANEL, Math.floor(width / spec.columns) - PANEL_AXIS);
   } else if (typeof spec.width === "number") {
     spec.width = Math.max(290, Math.min(1110, width));
     spec.autosize = { type: "fit-x", contains: "padding" };
