@@ -106,3 +106,8 @@ def test_the_generator_depends_on_seed_launches_and_stream_alone():
     assert first.rng(1).random() != first.rng(2).random()
     assert first.rng().random() != history([1.0]).rng().random()
     assert len({history([1.0, 2.0], seed=seed).rng().random() for seed in range(4)}) == 4
+
+
+def test_a_result_of_zero_is_compared_as_any_other():
+    past = history([0.5, 0.0, 0.2, -0.1], repeats="best=3 times=1")
+    assert [job.number for job in past.contenders()] == [4, 2, 3]

@@ -324,6 +324,14 @@ def test_a_spec_reads_what_was_asked_for():
     assert set(read.space.names) == set(SPACE)
 
 
+def test_what_is_not_asked_for_has_its_default():
+    read = spec().definition
+    assert (read.retries, read.network, read.packs_model, read.instance_count) == (0, True, True, 1)
+    assert (read.channels, read.environment, read.entrypoint, read.arguments) == ((), {}, (), ())
+    assert (read.checkpoint_uri, read.checkpoint_path, read.keep_alive_seconds) == ("", "/opt/ml/checkpoints", None)
+    assert (read.max_runtime_seconds, read_spec(request(retries=2)).definition.retries) == (None, 2)
+
+
 def test_the_request_comes_back_as_it_was_and_is_json():
     original = request(max_training_jobs=20)
     assert read_spec(original).request == original
