@@ -283,9 +283,9 @@ class RayRunner:
         keep = job.launch.keep_alive_seconds
         if job.launch.gpus:
             shape = replace(shape, gpus=job.launch.gpus)
-        if job.launch.node is None:  # it may get the slot of one that has ended
+        if job.launch.node is None:  # it may get the slot of one that has ended, or have it end for its own
             self._unplaced.add(key_of(job.launch))
-            self._free_places = [place for place in self._free_places if not _are_alike(place[1], job.launch)]
+            self._free_places.clear()
         self._tell(
             Follow(
                 launch=replace(job.launch, function=None),
@@ -363,16 +363,16 @@ class RayRunner:
                     job.held = message
                     if message.observation is not None:
                         job.started_at = message.observation.started_at
-                    if message.is_free and not self._is_wanted(job.launch):
+                    if message.is_free and not self._any_waits():
                         self._free_places.append((time.monotonic() + PLACE_SECONDS, job.launch))
                     self._limit()
             return True
 
-    def _is_wanted(self, ended: Launch) -> bool:
-        """Return whether the slot of a training job that has ended may be given to one that waits for its place."""
+    def _any_waits(self) -> bool:
+        """Return whether a training job waits for its place: the bridge may give it a slot that is free, or end that to make room."""
         jobs = {key: self._jobs.get(key) for key in self._unplaced}
         self._unplaced = {key for key, job in jobs.items() if job and job.launch.node is None and not job.ended}
-        return any(_are_alike(ended, self._jobs[key].launch) for key in self._unplaced)
+        return bool(self._unplaced)
 
     def _limit(self) -> None:
         """Forget the training jobs that ended first, beyond a number."""
@@ -401,8 +401,3 @@ class RayRunner:
             self._tell(MayStart(chosen.key, recorded))
         if job is not None and not (recorded and job.told is None):  # nobody waits to hear that it has a place
             self._news(chosen.key[0], chosen.key[1])
-
-
-def _are_alike(one: Launch, other: Launch) -> bool:
-    """Return whether two training jobs need the same slot."""
-    return (one.instance_type, one.gpus) == (other.instance_type, other.gpus)
