@@ -67,6 +67,16 @@ def test_what_is_stored_elsewhere_goes_by_size_and_all_that_has_ended_by_age(nod
     assert folders(node, ONE_DAY, days=2, records="postgresql://theirs").beyond_limits() == [("theirs", "other")]
 
 
+def test_the_only_copy_of_a_model_is_not_removed(node, tmp_path):
+    os.utime(node.root / "ours/kept/.alfine/exit.json", (0, 0))
+    for name in ("opt/ml/model", "opt/ml/output/data", "opt/ml/checkpoints"):
+        copy = Node(tmp_path / name / "jobs")
+        shutil.copytree(node.root / "ours", copy.root / "ours", ignore=shutil.ignore_patterns("runs"))
+        for job in ("kept", "stored"):
+            (copy.root / "ours" / job / name / "weights").write_text("7")
+        assert folders(copy, ONE_DAY, days=2).beyond_limits() == [("ours", "stored")]
+
+
 def test_what_runs_is_not_removed_and_a_removal_that_was_killed_goes_on(node, tmp_path):
     copy = Node(tmp_path / "jobs")  # of the folders of those that have ended
     shutil.copytree(node.root / "ours", copy.root / "ours", ignore=shutil.ignore_patterns("runs"))

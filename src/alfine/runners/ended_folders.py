@@ -5,7 +5,7 @@
 
 A node names the folders that are beyond the limits, and removes those of which alfine then says that their ends are recorded: before, the
 next engine finds the end there, and nowhere else. The size counts folders whose model, checkpoints and log are stored elsewhere (file STORED);
-any other stays for the whole age.
+any other stays for the whole age, and longer if it has a model, an output or checkpoints: that may be the only copy.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from pathlib import Path
 
 from alfine.runners import launcher
 from alfine.runners.job_folder import remove_job_folder
+from alfine.runners.launcher import Beneath
 from alfine.runners.node_cache import ANY, USED, CacheLimits, may_run, sizes_below
 
 log = logging.getLogger("alfine.runners.ended_folders")
@@ -34,6 +35,9 @@ RECORDS = ".records"
 STORED = "stored.json"
 """The file among the launcher's that is there once all that a training job has left is stored elsewhere, with its log; the folder's size is
 in it, so that nobody has to look at each file again."""
+
+RESULTS = ("opt/ml/model", "opt/ml/output/data", "opt/ml/checkpoints")
+"""The folders of a training job with what it was run for."""
 
 LEAVING = ".leaving-"
 """The beginning of the name of a folder that is being removed: what a crash leaves of it isn't taken for a training job's."""
@@ -81,7 +85,7 @@ class EndedFolders:
             return []
         ended = sorted(self._ended())
         oldest = -math.inf if self._limits.most_seconds is None else self._clock() - self._limits.most_seconds
-        old = [each for each in ended if each.ended_at < oldest]
+        old = [each for each in ended if each.ended_at < oldest and (each.is_stored or not _has_results(each.folder))]
         too_many = self._beyond_size(each for each in ended if each.ended_at >= oldest and each.is_stored)
         return [(each.folder.parent.name, each.folder.name) for each in (*old, *too_many)]
 
@@ -162,6 +166,25 @@ def note_stored(folder: Path) -> None:
     with suppress(OSError):  # its folder is only kept for longer
         size = sum(sizes_below([folder]).values())
         launcher.write_json(launcher.control_path(str(folder), STORED), {"bytes": size})
+
+
+def _has_results(folder: Path) -> bool:
+    """Return whether a training job has left a model, an output or checkpoints in its folder, as far as anybody can tell."""
+    try:
+        with Beneath.at(folder) as opened:
+            return any(_has_files(opened, name) for name in RESULTS)
+    except FileNotFoundError:  # another slot of this machine has removed it meanwhile
+        return False
+
+
+def _has_files(folder: Beneath, name: str) -> bool:
+    try:
+        with folder.folder(name) as inner:
+            return bool(inner.names())
+    except FileNotFoundError:
+        return False
+    except OSError:  # it can't be looked at, or has too many files
+        return True
 
 
 def _size(folder: Path) -> int:

@@ -50,7 +50,8 @@ class Ray:
         cache_size: The size, such as "100 GB", that a node keeps of fetched code and data for later training jobs; "": any.
         cache_age: The age, such as "30d", up to which it keeps what wasn't used; "": any.
         ended_size: The size that a node keeps of folders of training jobs that have ended and are stored elsewhere; "": any.
-        ended_age: The age up to which it keeps folders of training jobs that have ended; "": any.
+        ended_age: The age up to which it keeps folders of training jobs that have ended; "": any. Those with the only copy of a model, an
+            output or checkpoints stay.
         instances: The resources of an instance, by instance type: cpus, gpus, memory, resources.
 
     Raises:
