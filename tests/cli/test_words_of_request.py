@@ -187,6 +187,16 @@ def test_words_that_need_others_taken_away_ask_for_the_same(members):
     assert read_spec(job_request(**words)).definition == read_spec(request).definition
 
 
+def test_the_order_of_metrics_is_no_reason_to_have_no_words():
+    """Built-in algorithms have some forty, the objective somewhere among them."""
+    request = of_sagemaker()
+    algorithm = request["TrainingJobDefinition"]["AlgorithmSpecification"]
+    algorithm["MetricDefinitions"] = [{"Name": "acc", "Regex": "acc=(.*)"}, *algorithm["MetricDefinitions"]]
+    words = words_of(request)
+    assert words["metrics"] == {"acc": "acc=(.*)"}
+    assert "AlgorithmSpecification" not in words["aws"]
+
+
 def test_what_only_a_request_can_say_has_no_words():
     request = job_request(name="a", space={"x": Continuous(0, 1)}, script="/srv/train.py", metric="loss")
     assert words_of(request) is not None

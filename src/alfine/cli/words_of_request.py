@@ -181,14 +181,19 @@ def document_of(words: Mapping[str, Any]) -> Words:
 
 
 def _same(spec: TuningJobSpec, other: TuningJobSpec) -> bool:
-    """Return whether both ask for the same, however texts of the space are written in their tags."""
+    """Return whether both ask for the same, however texts of the space are written in their tags, and in whatever order its metrics."""
     return _compared(spec) == _compared(other)
 
 
 def _compared(spec: TuningJobSpec) -> TuningJobSpec:
     others = {key: text for key, text in spec.settings.items() if re.sub(r"-[0-9]+$", "", key) not in OF_SPACE}
+    metrics = tuple(sorted(spec.definition.metric_definitions, key=lambda metric: metric.name))
     return replace(
-        spec, request={}, settings=others, parts={name: _compared(part) for name, part in spec.parts.items()}
+        spec,
+        request={},
+        settings=others,
+        definition=replace(spec.definition, metric_definitions=metrics),
+        parts={name: _compared(part) for name, part in spec.parts.items()},
     )
 
 
