@@ -9,6 +9,7 @@ import pytest
 import alfine
 from alfine.core.errors import InvalidSpec, StoreDamaged, StoreUnusable
 from alfine.jobs.home import Home
+from alfine.store.database_errors import damaged
 from alfine.store.home_files import files_of_tuning_jobs
 from alfine.store.sqlite_copy import copy_database
 from tests.cli.conftest import alfine_cli
@@ -114,3 +115,7 @@ def test_of_a_copy_that_cannot_be_made_nothing_is_left(tmp_path):
     with pytest.raises(StoreDamaged):
         copy_database(tmp_path / "bad.db", tmp_path / "home/copy.db")
     assert list((tmp_path / "home").iterdir()) == []
+
+
+def test_what_is_damaged_is_one_sentence_whatever_the_error_ends_with():
+    assert [str(damaged(what)).partition(" Stop")[0] for what in ("It is bad", "It is bad.")] == ["It is bad."] * 2

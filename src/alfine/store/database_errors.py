@@ -68,7 +68,7 @@ def damaged(what: str) -> StoreDamaged:
         what: Which part, and what is wrong with it.
     """
     return StoreDamaged(
-        f"{what}. Stop every alfine that uses this home, then run `alfine doctor --check`: it shows what is damaged. "
+        f"{what.removesuffix('.')}. Stop every alfine that uses this home, then run `alfine doctor --check`: it shows what is damaged. "
         "docs/how-to/repair-a-home.md says how to get the records back."
     )
 
