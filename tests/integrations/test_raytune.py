@@ -119,7 +119,7 @@ def trainable(config):
 def test_an_experiment_in_a_cluster_ends_by_itself(tmp_path):
     import ray
 
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False)
     try:
         space = {"x": tune.uniform(0, 1)}
         search = alfine.raytune.RaySearch(criteria="BestObjectiveNotImproving 3", num_samples=40)
@@ -139,5 +139,6 @@ def test_an_experiment_in_a_cluster_ends_by_itself(tmp_path):
         ray.shutdown()
 
 
-def test_the_example_runs(tmp_path):
+def test_the_example_runs(tmp_path, monkeypatch):
+    monkeypatch.setenv("RAY_ADDRESS", "local")  # else it joins whatever cluster runs on this machine
     assert re.search(r"\d+ of 60 trials: ", run(tmp_path, str(EXAMPLES / "ray_tune.py")))
