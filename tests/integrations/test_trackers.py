@@ -57,6 +57,8 @@ def test_killed_and_resumed_it_has_every_training_job_once(tracker, tmp_path):
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert run(home, name, 20, 20).wait() == 0
+    with Home(home) as opened:  # the rest, where the tracker took longer than a tuning job waits for it
+        tell_now(opened, "tracked", patience=120)
     job, runs = alfine.attach("tracked", home=home), runs_of()
     assert told(home) == len(job.history.facts)
     trained = [one for one in job.training_jobs if one.status == "Completed"]
