@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 import alfine
+from alfine.surrogate.threads import one_thread
 from tests.missing import MARK, need_sandbox
 from tests.postgres import GIVEN, Databases, PostgresServer
 
@@ -33,6 +34,13 @@ gc.disable()  # nothing that is imported and collected is garbage: to look for i
 # What a shell starts in the background ignores Ctrl-C, and so would the processes in which tests press it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def linear_algebra_in_one_thread() -> Iterator[None]:
+    """Let what tests compute themselves use one thread, as alfine does: several wait for each other where other tests need the cores."""
+    with one_thread():
+        yield
 
 
 @pytest.fixture(scope="session")

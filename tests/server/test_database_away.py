@@ -16,7 +16,8 @@ from tests.cli.conftest import until
 from tests.missing import missing
 from tests.server.test_locked_database import SCRIPT, answered
 
-END_ALL = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+# It waits until each has ended: one that ends after it was tried, and before it is used, is an error.
+END_ALL = "SELECT pg_terminate_backend(pid, 20000) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
 
 
 @pytest.fixture
