@@ -139,7 +139,7 @@ def test_stop_works_although_a_runner_cannot_be_told(home, script, monkeypatch):
         tell, refused = ProcessRunner.stop, []
 
         def refuse_the_first(self, launch):
-            if "001" in launch.name:
+            if "-001-" in launch.name:
                 refused.append(launch)
                 if launch.grace_seconds > 0:
                     raise OSError("the launcher doesn't answer")
@@ -224,7 +224,7 @@ def test_a_training_job_that_cannot_be_prepared_fails_alone(home, script, monkey
     start, tries = ProcessRunner.start, []
 
     def refuse_the_first(self, launch):
-        if "001" in launch.name:
+        if "-001-" in launch.name:
             tries.append(launch)
             raise NotADirectoryError(f"{launch.folder} can't be laid out")
         start(self, launch)

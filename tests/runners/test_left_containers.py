@@ -1,10 +1,13 @@
 """Containers and networks that the engine didn't remove when it was told: a program in place of podman, which obeys only when it's to."""
 
+import json
+import subprocess
 from functools import partial
 
 import pytest
 
 from alfine.runners.container import ContainerRunner
+from alfine.runners.container_client import Containers
 from alfine.runners.container_engine import ContainerEngine
 from tests.runners.conftest import Bench
 
@@ -72,6 +75,26 @@ def test_they_are_removed_by_the_alfine_that_comes_next(bench, tmp_path):
     bench.renew()
     bench.see_out(bench.launch("job-2"))
     bench.until_true(lambda: not left(tmp_path))
+
+
+def test_the_network_stays_until_no_host_will_join_it_any_more(bench, tmp_path):
+    for kind in ("containers", "networks"):
+        (tmp_path / "deaf" / kind).unlink()
+    hosts = {"algo-1": "alfine-job-1-1", "algo-2": "alfine-job-1-2"}
+    settings = {
+        "engine": str(tmp_path / "podman"),
+        "podman": True,
+        "hosts": hosts,
+        "network": "alfine-job-1-n",
+        "written": [],
+    }
+    (tmp_path / "containers.json").write_text(json.dumps(settings))
+    containers = Containers(str(tmp_path / "containers.json"))
+    subprocess.run([containers.engine, *containers.new_network], check=True)
+    containers.settle("algo-1", 0)
+    assert left(tmp_path) == ["networks"]
+    containers.settle("algo-2", 0)
+    assert left(tmp_path) == []
 
 
 def test_one_that_is_left_is_not_in_the_way_of_a_retry(bench, tmp_path):

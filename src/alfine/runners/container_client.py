@@ -127,7 +127,7 @@ class Containers:
         self._write(f"container.{host}.json", record)
         if self._remove(name):
             record["removed"] = True
-        if self.network and self._remove_network():
+        if self.network and self._have_all_ended() and self._remove_network():
             record["network_removed"] = True
         self._write(f"container.{host}.json", record)
         if self.is_podman and os.geteuid() != 0:
@@ -138,6 +138,10 @@ class Containers:
         """Remove a container if there is one, and return whether there is none any more."""
         answer = self._tell("rm", "-f", *(("--time", "0") if self.is_podman else ()), name)
         return answer is not None and (not answer.returncode or "no such" in answer.stderr.lower())
+
+    def _have_all_ended(self) -> bool:
+        """Return whether no host will join the network any more: a short one may have ended before another begins."""
+        return all(self._read(f"container.{host}.json") is not None for host in self.hosts)
 
     def _remove_network(self) -> bool:
         """Remove the network, which the engine refuses while another host's container uses it. Return whether there is none any more."""

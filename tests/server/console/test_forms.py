@@ -512,7 +512,7 @@ def test_a_job_with_an_image_is_cloned_in_fields_and_loses_nothing(visitor, serv
     """Its image, output, instances and retries have fields; what has none stays with the form, which says so."""
     names, others = (
         ("imaged", "two-imaged"),
-        {"EnableNetworkIsolation": True, "RoleArn": "arn:aws:iam::111122223333:role/a"},
+        {"EnableInterContainerTrafficEncryption": True, "RoleArn": "arn:aws:iam::111122223333:role/a"},
     )
     request = make(names[0], max_training_jobs=1)
     definition = request["TrainingJobDefinition"] | others
