@@ -100,9 +100,8 @@ class History(DerivedValues):
         self.stream: int | None = None
         self.memo: dict[MemoKey[Any], tuple[Hashable, Any]] = {}
         self._numbered: MutableMapping[int, TrainingJob] = {}
-        self._first: MutableMapping[
-            tuple[str | None, bytes], int
-        ] = {}  # by configuration, the number of its first training job
+        # By configuration, the number of its first training job.
+        self._first: MutableMapping[tuple[str | None, bytes], int] = {}
         self._observations = Observations(spec.space.dimension)
         self._configurations = Configurations(self.inherited)
 

@@ -510,10 +510,8 @@ def test_a_job_of_a_function_is_cloned_where_it_can_be(visitor, served, sagemake
 
 def test_a_job_with_an_image_is_cloned_in_fields_and_loses_nothing(visitor, served, sagemaker, make):
     """Its image, output, instances and retries have fields; what has none stays with the form, which says so."""
-    names, others = (
-        ("imaged", "two-imaged"),
-        {"EnableInterContainerTrafficEncryption": True, "RoleArn": "arn:aws:iam::111122223333:role/a"},
-    )
+    names = ("imaged", "two-imaged")
+    others = {"EnableInterContainerTrafficEncryption": True, "RoleArn": "arn:aws:iam::111122223333:role/a"}
     request = make(names[0], max_training_jobs=1)
     definition = request["TrainingJobDefinition"] | others
     definition["AlgorithmSpecification"]["TrainingImage"] = "acme/train:1"

@@ -126,9 +126,8 @@ class RayRunner:
         self._jobs: dict[Key, _Job] = {}
         self._unstarted: set[Key] = set()  # asked to stop before they were asked to start
         self._bridge: BridgeConnection | None = None
-        self._free_places: list[
-            tuple[float, Launch]
-        ] = []  # those of training jobs that have just ended, and until when
+        # The training jobs that have just ended, whose places may be taken, and until when.
+        self._free_places: list[tuple[float, Launch]] = []
         self._unplaced: set[Key] = set()  # of those that wait for a place, and perhaps others
         self._readings: dict[int, _Reading] = {}
         self._numbers = count(1)
