@@ -2,6 +2,7 @@
 
     python bench/mutation/run.py --map          which tests run which lines (once; minutes)
     python bench/mutation/run.py --count 100    a random sample of single changes, the same for the same seed
+    python bench/mutation/run.py --paths src/alfine/core/ranges.py      of some files alone
 
 It works in copies of the tree, below `.mutation/`, one for each of `--jobs`. The tests of each change run in a process namespace of their own
 (bubblewrap), because changed code may kill processes that it shouldn't. For each change only tests run that run its line: first those of the
@@ -93,6 +94,7 @@ def main() -> None:
     parser.add_argument("--tests", nargs="*", default=TESTS, help="what the map is made of")
     parser.add_argument("--count", type=int, default=100, help="how many changes; 0 only makes the map")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--paths", nargs="*", help="the files that are changed, if not all")
     parser.add_argument("--jobs", type=int, default=2, help="how many run at once")
     parser.add_argument("--only", type=int, nargs="*", help="numbers of changes in the sample, such as survivors")
     parser.add_argument("--write", type=Path, default=WORK / "outcomes.jsonl", help="where outcomes are written")
@@ -102,7 +104,7 @@ def main() -> None:
         make_map(given.jobs, given.tests)
     lines, seconds = json.loads(MAP.read_text())
     trees = [copied(f"tree{job}") for job in range(given.jobs)]
-    sample = sample_of(trees[0], given.count, given.seed)
+    sample = sample_of(trees[0], given.count, given.seed, given.paths)
     numbers = iter(given.only or range(1, len(sample) + 1))
     outcomes: list[Outcome] = []
 
@@ -164,16 +166,21 @@ def read_map(tree: Path, folder: Path) -> tuple[Lines, dict[str, float]]:
 # -- the sample --------------------------------------------------------------------------------------------------------
 
 
-def sample_of(tree: Path, count: int, seed: int) -> list[Mutant]:
-    """Return random changes, the same for the same seed and code."""
-    every = [
-        mutant
-        for room in ROOMS
+def sample_of(tree: Path, count: int, seed: int, paths: Sequence[str] | None = None) -> list[Mutant]:
+    """Return random changes of all files, or of some, the same for the same seed and code."""
+    files = {str(path.relative_to(tree)): path for room in ROOMS for path in changed_files(tree, room)}
+    if unknown := set(paths or ()) - files.keys():
+        sys.exit(f"These files are not among those that are changed: {', '.join(sorted(unknown))}.")
+    every = [mutant for path in paths or files for mutant in mutants_of(path, files[path].read_text())]
+    return random.Random(seed).sample(every, min(count, len(every)))
+
+
+def changed_files(tree: Path, room: str) -> list[Path]:
+    return [
+        path
         for path in sorted((tree / "src/alfine" / room).rglob("*.py"))
         if "migrations" not in path.parts and (room != "jobs" or (path.stem in ENGINE and path.parent.name == "jobs"))
-        for mutant in mutants_of(str(path.relative_to(tree)), path.read_text())
     ]
-    return random.Random(seed).sample(every, count)
 
 
 def copied(name: str) -> Path:
