@@ -83,7 +83,7 @@ def test_a_home_that_cannot_be_written_is_named(home):
 
 def test_a_home_that_is_no_folder_is_refused_before_anything_runs(tmp_path):
     (file := tmp_path / "file").write_text("x")
-    for home, why in ((file, "is a file"), (5, "must be the path of a folder, not a int"), ("a\0b", "NUL")):
+    for home, why in ((file, "is a file"), (5, "5 isn't the path of a folder"), ("a\0b", "NUL")):
         with pytest.raises(InvalidSpec, match=rf"home: .*{why}"):
             alfine.tune(lambda hp: hp["x"], SPACE, max_training_jobs=1, home=home)
     with pytest.raises(StoreUnusable, match="file is no folder"):

@@ -200,7 +200,7 @@ class RequestReader:
         if not self.alone and (not isinstance(name, str) or not NAME_PATTERN.fullmatch(name)):
             self.faults.add(
                 "HyperParameterTuningJobName",
-                f"{name!r} isn't a name. Use 1 to 32 letters, digits and hyphens, beginning and ending with no hyphen.",
+                f"{shown(name)} isn't a name. Use 1 to 32 letters, digits and hyphens, beginning and ending with no hyphen.",
             )
         single = DEFINITION in self.request
         if single == self.several:

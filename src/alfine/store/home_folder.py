@@ -15,9 +15,7 @@ def home_folder(given: str | Path | None = None) -> Path:
         InvalidSpec: It isn't the path of a folder.
     """
     if given is not None and not isinstance(given, str | os.PathLike):
-        raise InvalidSpec(
-            [Fault("home", f"{given!r:.100} must be the path of a folder, not a {type(given).__name__}.")]
-        )
+        raise InvalidSpec([Fault("home", f"{given!r:.100} isn't the path of a folder.")])
     chosen = Path(given or os.environ.get("ALFINE_HOME") or Path.home() / ".alfine").expanduser().absolute()
     if "\0" in str(chosen):
         raise InvalidSpec([Fault("home", f"{str(chosen)!r:.100} can't be a path: it has a NUL character.")])
