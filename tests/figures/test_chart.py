@@ -86,6 +86,14 @@ def test_light_and_dark_pages_have_inks_of_their_own(tuner: alfine.Tuner) -> Non
     assert chart.vega_lite("light")["config"]["title"]["color"] != chart.vega_lite("dark")["config"]["title"]["color"]
 
 
+def test_vega_sets_thousands_apart_as_alfine_does() -> None:
+    vl_convert = pytest.importorskip("vl_convert")
+    axis = {"field": "x", "type": "quantitative"}
+    view = {"data": {"values": [{"x": 0}, {"x": 20000}]}, "mark": "point", "encoding": {"x": axis}}
+    document = Chart(name="thousands", title="Thousands", view=view).vega_lite()
+    assert number(20000) in vl_convert.vegalite_to_svg(document)
+
+
 def test_a_notebook_gets_the_specification_and_the_picture(tuner: alfine.Tuner) -> None:
     shown = tuner.plot.best()._repr_mimebundle_()
     assert shown[MIME_TYPE]["layer"]

@@ -36,6 +36,10 @@ INKS = {"light": ("#1F2328", "#57606A", "#D8DEE4", "#FFFFFF"), "dark": ("#E6EDF3
 """Of each page: text, faint text, grid lines, background."""
 
 
+NUMBERS = {"decimal": ".", "thousands": "\N{NARROW NO-BREAK SPACE}", "grouping": [3], "currency": ["$", ""]}
+"""How Vega writes numbers: as `alfine.core.wording.number` does, «12 500»."""
+
+
 def config(theme: Theme) -> dict[str, Any]:
     """Return Vega-Lite's `config` for a light or a dark page."""
     ink, faint, grid, page = INKS[theme]
@@ -43,6 +47,7 @@ def config(theme: Theme) -> dict[str, Any]:
         "font": FONT,
         "background": page,
         "padding": 12,
+        "locale": {"number": NUMBERS},
         "view": {"stroke": None},
         "range": {"category": list(COLOURS), "symbol": list(SHAPES), "ramp": {"scheme": SEQUENCE}},
         "title": {
