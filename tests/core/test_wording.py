@@ -15,6 +15,7 @@ from alfine.core.wording import (
     duration,
     estimate,
     gain,
+    loss,
     money,
     number,
     percent,
@@ -87,6 +88,22 @@ def test_a_share_is_a_percentage(share, text):
 )
 def test_a_gain_has_its_share_of_the_best_where_that_says_something(value, best, text):
     assert gain(value, best) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "best", "text"),
+    [
+        (0.017, -1.0, "1.7 %"),
+        (0.0, 1.0, "0 %"),
+        (1.0, 1.0, "1"),
+        (3, 1e-12, "3"),
+        (0.5, 0.0, "0.5"),
+        (0.5, None, "0.5"),
+    ],
+)
+def test_a_loss_is_a_share_of_the_best_where_that_says_something(value, best, text):
+    assert loss(value, best) == text
+    assert loss(0.12345, 1.0, 2) == "12 %"
 
 
 @pytest.mark.parametrize(

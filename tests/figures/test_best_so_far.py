@@ -181,12 +181,18 @@ def test_without_an_objective_there_is_a_figure_that_says_so(jobs: dict[str, lis
 
 
 def test_where_criteria_end_the_job_is_marked_with_what_they_miss() -> None:
-    stops = [CriterionStop(criterion="A", after=3, missed=0.25), CriterionStop(criterion="B", after=4, missed=0.0)]
+    stops = [CriterionStop(criterion="A", after=3, missed=1.0), CriterionStop(criterion="B", after=4, missed=0.0)]
     chart = best_so_far({"": history(LONG)}, stops=stops)
     drawn = chart.vega_lite()
     assert [text["mark"]["text"] for text in marks(drawn, "text")] == ["A: 3, 25 % worse", "B: 4, nothing missed"]
     assert ("25 % worse" in chart.svg(width=800), "25 % worse" in chart.svg(width=350)) == (True, False)  # no room
     assert ">A: 3<" in chart.svg(width=350)
+
+
+def test_what_they_miss_is_in_units_of_the_objective_where_the_best_is_near_0() -> None:
+    stops = [CriterionStop(criterion="A", after=3, missed=1.0)]
+    chart = best_so_far({"": history([objective - 4.0 for objective in LONG])}, stops=stops)
+    assert (chart.title, "A: 3, 1 worse" in chart.svg()) == ("Stopping after 3 of 5 training jobs costs 1", True)
 
 
 def test_a_stop_is_marked_where_the_job_ends_with_those_that_ran_then_live_and_replayed() -> None:

@@ -1,12 +1,13 @@
 """alfine advise: the rule that past jobs recommend, with their evidence."""
 
 import json
+import re
 
 import pytest
 
 from alfine.core.history import History
 from alfine.criteria import criterion_from_text
-from alfine.jobs.analysis.criterion_advice import advise
+from alfine.jobs.analysis.criterion_advice import CANDIDATES, advise
 from alfine.jobs.home import Home
 from alfine.jobs.policy_for import replayed
 from alfine.store.records import Record
@@ -16,6 +17,16 @@ from tests.cli.conftest import alfine_cli
 MENU = ("BestObjectiveNotImproving 3", "BestObjectiveNotImproving 8", "MaxNumberOfTrainingJobs 25")
 EARLY = [5.0, 4.0, 1.0] + [2.0] * 27  # the best comes third
 LATE = [5.0, 4.0, *[4.0] * 5, 1.0, *[2.0] * 22]  # the best comes eighth, after a plateau of five
+
+NEAR_0 = [value - 1 + 1e-12 for value in LATE[:20]]
+OTHER = {"metric": "other"}
+JOBS = [
+    ("early", EARLY, {}),
+    ("late", LATE, {}),
+    ("short", EARLY[:5], {}),
+    ("near-0", NEAR_0, {}),
+    ("other", LATE[:20], OTHER),
+]
 
 
 def test_what_a_rule_would_have_meant_is_what_replay_says():
@@ -52,8 +63,8 @@ def test_short_jobs_are_left_out_and_without_any_other_there_is_nothing_to_learn
 @pytest.fixture
 def home(tmp_path):
     with Home(tmp_path) as opened:
-        for name, values in (("early", EARLY), ("late", LATE), ("short", EARLY[:5])):
-            past = History(spec(name=name), EPOCH)
+        for name, values, words in JOBS:
+            past = History(spec(name=name, **words), EPOCH)
             facts = []
             for value in values:
                 for fact in one_job(past, value):
@@ -73,7 +84,7 @@ def _renamed(fact, name):
 
 
 def test_the_command_shows_the_evidence(home):
-    shown = alfine_cli(home, "advise")
+    shown = alfine_cli(home, "advise", "early", "late", "short")
     assert shown.exit_code == 0, shown.output
     assert "on average over 2 recorded jobs" in shown.stdout
     assert "Recommended: --criterion" in shown.stdout
@@ -86,3 +97,23 @@ def test_the_command_gives_json_and_fails_without_anything_to_learn_from(home):
     assert found["Recommended"] == found["Rules"][0]["Criterion"]
     assert len(found["Rules"][0]["Jobs"]) == 1
     assert alfine_cli(home, "advise", "short").exit_code == 1
+
+
+def at_80_columns(home, monkeypatch, *names):
+    """The row of the most hasty criterion, and all that the command shows on a terminal of 80 columns."""
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("NO_COLOR", "1")
+    shown = re.sub("\x1b.*?m", "", alfine_cli(home, "advise", *names).stdout)
+    assert max(map(len, shown.splitlines())) <= 80
+    return " ".join(next(line for line in shown.splitlines() if "Improving 5 " in line).split()[2:]), shown
+
+
+def test_a_loss_is_in_units_of_the_objective_where_the_best_is_near_0_and_names_stay_whole(home, monkeypatch):
+    row, shown = at_80_columns(home, monkeypatch, "near-0")
+    assert row == "35 % 3 3 1 of 1"
+    assert "A loss without % is in units of the objective" in shown
+    row, shown = at_80_columns(home, monkeypatch, "near-0", "other")
+    assert row == "35 % – 3 2 of 2"
+    assert "–: losses of different objectives have no mean." in shown
+    assert set(re.findall(r"[A-Z]\w+(?= |\()", " ".join(CANDIDATES))) <= set(re.findall(r"\w+", shown))

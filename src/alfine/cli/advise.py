@@ -9,9 +9,11 @@ import click
 from alfine.cli.options import home_option, json_option, open_home
 from alfine.cli.progress import working
 from alfine.core.errors import NotFound
-from alfine.core.wording import count_of, percent
+from alfine.core.wording import UNKNOWN, count_of, loss, percent, short
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from alfine.jobs.analysis.criterion_advice import Advice, CandidateCriterion
 
 EPILOG = """
@@ -83,6 +85,7 @@ def _plain(advice: Advice) -> dict[str, Any]:
                         "HyperParameterTuningJobName": outcome.job,
                         "TrainingJobs": outcome.training_jobs,
                         "Missed": outcome.missed,
+                        "MissedObjective": outcome.loss,
                     }
                     for outcome in rule.outcomes
                 ],
@@ -102,14 +105,13 @@ def _report(advice: Advice, tolerance: float, risk: float) -> list[Any]:
     for title in ("training", "mean loss", "worst loss", f"over {percent(tolerance / 100)}"):
         table.add_column(title, justify="right", no_wrap=True)
     idle = [rule.text for rule in advice.candidates if rule.share_of_seconds >= 1.0]
-    for rule in advice.candidates:
-        if rule.share_of_seconds >= 1.0:
-            continue
+    shown = [rule for rule in advice.candidates if rule.share_of_seconds < 1.0]
+    for rule in shown:
         style = "bold green" if rule is advice.recommended else ""
         values = (
             percent(rule.share_of_seconds),
-            percent(rule.missed),
-            percent(rule.worst.missed),
+            _mean_loss(rule),
+            _worst_loss(rule),
             f"{rule.misses} of {jobs}",
         )
         table.add_row(Text(rule.text, style=style), *(Text(value, style=style) for value in values))
@@ -117,8 +119,27 @@ def _report(advice: Advice, tolerance: float, risk: float) -> list[Any]:
         f"What each criterion would have run and lost, on average over {count_of(jobs, 'recorded job')}:",
         table,
         *([f"These would have saved nothing: {'; '.join(idle)}."] if idle else []),
+        *_remarks(shown),
         *_words(advice, risk),
     ]
+
+
+def _mean_loss(rule: CandidateCriterion) -> str:
+    if all(outcome.is_share for outcome in rule.outcomes):
+        return percent(rule.missed)
+    return UNKNOWN if rule.mean_loss is None else short(rule.mean_loss)
+
+
+def _worst_loss(rule: CandidateCriterion) -> str:
+    return loss(rule.worst.loss, rule.worst.best) if rule.worst.loss else percent(0.0)
+
+
+def _remarks(rules: Sequence[CandidateCriterion]) -> Iterator[str]:
+    """Yield what losses mean that aren't percentages."""
+    if not all(outcome.is_share for rule in rules for outcome in rule.outcomes):
+        yield "A loss without % is in units of the objective, whose best value is near 0: a percentage of that would say nothing."
+    if any(_mean_loss(rule) == UNKNOWN for rule in rules):
+        yield f"{UNKNOWN}: losses of different objectives have no mean."
 
 
 def _words(advice: Advice, risk: float) -> list[str]:

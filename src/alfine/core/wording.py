@@ -121,6 +121,17 @@ def gain(value: float, best: float | None) -> str:
     return f"{text} ({percent(abs(value / best))})" if text != "0" and best and abs(value) < abs(best) else text
 
 
+def loss(value: float, best: float | None, digits: int = SHARE_DIGITS) -> str:
+    """Write by how much an objective is worse than the best one: «1.7 %», or in its own units where the best is nearly 0.
+
+    Args:
+        value: The loss, from 0 on.
+        best: The best objective.
+        digits: Significant digits of the percentage.
+    """
+    return percent(value / abs(best), digits) if best and value < abs(best) else short(float(value))
+
+
 def short_text(text: str) -> str:
     """Write the value of a hyperparameter that a request gives as text («0.081340001» → «0.08134»)."""
     if not any(sign in text for sign in ".eE"):

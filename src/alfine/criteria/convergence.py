@@ -116,7 +116,7 @@ class ConvergenceDetected:
             "probability_of_improvement": p,
             "delta": self.delta,
             "epsilon": eps,
-            "epsilon_relative": eps / abs(evidence.best) if evidence.best else None,
+            "epsilon_relative": eps / abs(evidence.best) if eps < abs(evidence.best) else None,
             "expected_residual_improvement": evidence.expected_residual_improvement(),
             "since_improvement": evidence.since(eps),
             "forecast_training_jobs": ahead,
@@ -171,7 +171,7 @@ class ConvergenceDetected:
 def _amount(numbers: Mapping[str, Any]) -> str:
     """Write epsilon, as in «0.002 (1 %)»; without the share where the best is near 0."""
     relative = numbers["epsilon_relative"]
-    share = "" if relative is None or relative > 1 else f" ({percent(relative)})"
+    share = "" if relative is None else f" ({percent(relative)})"
     return f"{short(numbers['epsilon'])}{share}"
 
 

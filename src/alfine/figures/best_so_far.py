@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from alfine.core import wording
 from alfine.core.axis import Array
 from alfine.core.history import History
 from alfine.core.training_job import TrainingJob
-from alfine.core.wording import count_of, number, percent, short
+from alfine.core.wording import count_of, number
 
 SHARE_SHOWN = 0.75
 """Share of the objectives that lie inside the frame: the worst training jobs of a search are often ten times worse than
@@ -63,7 +64,7 @@ def _loss(history: History, longest: History) -> str:
     loss = longest.sign * (reached - best)
     if loss <= 0:
         return "nothing"
-    return percent(loss / abs(best), LOSS_DIGITS) if best and loss < abs(best) else short(loss)
+    return wording.loss(loss, best, LOSS_DIGITS)
 
 
 def _best_and_when(history: History) -> tuple[float, int]:

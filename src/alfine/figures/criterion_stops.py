@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from alfine.core.history import History
-from alfine.core.wording import percent
+from alfine.core.wording import loss
 from alfine.figures.best_so_far import LOSS_DIGITS, MOST_NAMED
 from alfine.figures.chart import Chart
 from alfine.figures.label_places import Extent, Labelled, places
@@ -36,7 +36,7 @@ class CriterionStop:
         criterion: The criterion, with its settings.
         after: How many training jobs the tuning job takes with this end: those that had ended, and those that ran then and end with it.
             `History.searched` at the end, which a replay and a tuning job that has ended show as their number of training jobs.
-        missed: What it misses, as a share of the best objective; None where that isn't known.
+        missed: By how much its best objective is worse than the whole job's, in units of the objective; None where that isn't known.
     """
 
     criterion: str
@@ -84,7 +84,7 @@ def marked(chart: Chart, history: History, stops: Sequence[CriterionStop]) -> tu
     extent = Extent(x=(begin, end), y=encoding["y"]["scale"]["domain"], minimise=history.sign > 0)
     in_order = sorted(stops, key=lambda stop: stop.after)[:MOST_STOPS]
     layers = chart.view["layer"]
-    wide, free = _marks(in_order, [_text(stop) for stop in in_order], layers, extent)
+    wide, free = _marks(in_order, [_text(stop, history) for stop in in_order], layers, extent)
     on_phone = replace(extent, width=WIDTH_ON_PHONE)
     narrow, _ = _marks(
         in_order,
@@ -101,13 +101,18 @@ def _finding(history: History, stops: Sequence[CriterionStop]) -> str:
     total = history.searched
     earlier = {stop.after: stop.missed for stop in stops if stop.missed is not None and stop.after < total}
     costs = [
-        (after, percent(missed, LOSS_DIGITS) if missed else "nothing")
+        (after, loss(missed, _best(history), LOSS_DIGITS) if missed else "nothing")
         for after, missed in sorted(earlier.items())[:MOST_NAMED]
     ]
     if not costs:
         return ""
     then = "".join(f", {cost} after {after}" for after, cost in costs[1:])
-    return f"Stopping after {costs[0][0]} of {total} training jobs costs {costs[0][1]} of the best{then}"
+    of_best = "" if costs[0][1][-1].isdigit() else " of the best"  # not of a loss in units of the objective
+    return f"Stopping after {costs[0][0]} of {total} training jobs costs {costs[0][1]}{of_best}{then}"
+
+
+def _best(history: History) -> float | None:
+    return history.incumbent.objective if history.incumbent else None
 
 
 def _marks(
@@ -129,14 +134,14 @@ def _marks(
     return marks, free
 
 
-def _text(stop: CriterionStop) -> str:
-    return f"{_shortened(stop.criterion, LONGEST_NAME)}: {stop.after}{_loss(stop)}"
+def _text(stop: CriterionStop, history: History) -> str:
+    return f"{_shortened(stop.criterion, LONGEST_NAME)}: {stop.after}{_loss(stop, history)}"
 
 
-def _loss(stop: CriterionStop) -> str:
+def _loss(stop: CriterionStop, history: History) -> str:
     if stop.missed is None:
         return ""
-    return f", {percent(stop.missed, LOSS_DIGITS)} worse" if stop.missed > 0 else ", nothing missed"
+    return f", {loss(stop.missed, _best(history), LOSS_DIGITS)} worse" if stop.missed > 0 else ", nothing missed"
 
 
 def _shortened(text: str, most: int) -> str:

@@ -178,13 +178,10 @@ class Plots:
 
     def stops(self, criteria: Sequence[CompletionCriterion]) -> Iterator[CriterionStop]:
         """Yield where each criterion alone would have ended the job; nothing for one that wouldn't have."""
-        best = self._history.incumbent
         for criterion in criteria:
             end = replayed(self._history, [criterion])
             if end.verdict.outlook is not Outlook.CONTINUE and end.verdict.criterion == name_of(criterion):
-                scale = abs(best.objective) if best is not None and best.objective else 0.0
-                missed = None if end.missed is None or not scale else end.missed / scale
-                yield CriterionStop(criterion=write(criterion), after=end.training_jobs, missed=missed)
+                yield CriterionStop(criterion=write(criterion), after=end.training_jobs, missed=end.missed)
 
     # -- underneath ----------------------------------------------------------------------------------------------
 

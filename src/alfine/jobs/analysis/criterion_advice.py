@@ -62,14 +62,28 @@ class CandidateOutcome:
         training_jobs: How many would have been launched.
         share_of_jobs: Their share of those that were launched.
         share_of_seconds: The share of training time that would have been spent.
-        missed: By how much the best objective would have been worse, as a share of its absolute value.
+        metric: The name of the objective.
+        best: The best objective of the whole job.
+        loss: By how much the best objective would have been worse, in units of the objective.
     """
 
     job: str
     training_jobs: int
     share_of_jobs: float
     share_of_seconds: float
-    missed: float
+    metric: str
+    best: float
+    loss: float
+
+    @property
+    def missed(self) -> float:
+        """The loss as a share of the best objective's absolute value; the loss itself where that is 0."""
+        return self.loss / (abs(self.best) or 1.0)
+
+    @property
+    def is_share(self) -> bool:
+        """Return whether that share says something: where the best is nearly 0, any loss is many times as large."""
+        return self.loss < abs(self.best) or not self.loss
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +112,12 @@ class CandidateCriterion:
     def missed(self) -> float:
         """The mean of what would have been missed."""
         return mean([outcome.missed for outcome in self.outcomes])
+
+    @property
+    def mean_loss(self) -> float | None:
+        """The mean of the losses, in units of the objective; None for jobs with different metrics."""
+        metrics = {outcome.metric for outcome in self.outcomes}
+        return mean([outcome.loss for outcome in self.outcomes]) if len(metrics) == 1 else None
 
     @property
     def worst(self) -> CandidateOutcome:
@@ -197,17 +217,19 @@ def _outcomes(
 def _outcome(record: History, evidence: Mapping[str, Any]) -> CandidateOutcome:
     jobs = evidence.get("would_have_ended_after_training_jobs", record.launches)
     seconds = evidence.get("training_seconds_then", record.training_seconds)
-    missed = evidence.get("missed") or 0.0
+    loss = evidence.get("missed") or 0.0
     best = record.incumbent.objective if record.incumbent else None
     if evidence.get("would_have") == Outlook.DRAIN:  # the running training jobs would have finished, and counted
         drained = record.jobs[:jobs]
         seconds = sum(job.seconds for job in drained)
         objectives = [record.sign * job.objective for job in drained if job.objective is not None]
-        missed = max(0.0, min(objectives) - record.sign * best) if objectives and best is not None else missed
+        loss = max(0.0, min(objectives) - record.sign * best) if objectives and best is not None else loss
     return CandidateOutcome(
         job=record.spec.name,
         training_jobs=jobs,
         share_of_jobs=jobs / record.launches,
         share_of_seconds=seconds / record.training_seconds if record.training_seconds else 1.0,
-        missed=missed / (abs(best or 0.0) or 1.0),
+        metric=record.spec.metric,
+        best=best or 0.0,
+        loss=loss,
     )

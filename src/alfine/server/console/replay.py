@@ -161,16 +161,13 @@ def _rows(texts: Sequence[str], states: Sequence[ReplayState]) -> Iterator[dict[
         yield {"Criteria": alternative, "share": state.share, "failed": state.failed, **(state.result or {})}
 
 
-def _stops(history: History, rows: Sequence[dict[str, Any]]) -> Iterator[CriterionStop]:
+def _stops(rows: Sequence[dict[str, Any]]) -> Iterator[CriterionStop]:
     """Yield where each criterion alone would have ended the job; nothing for one that wouldn't have."""
-    best = history.incumbent
-    scale = abs(best.objective) if best is not None and best.objective else 0.0
     for row in rows:
         if len(row["Criteria"]) == 1 and row.get("Ended"):
             (text,) = row["Criteria"]
             if row["Verdict"]["criterion"] == name_of(criterion_from_text(text)):
-                missed = None if row["Missed"] is None or not scale else row["Missed"] / scale
-                yield CriterionStop(criterion=text, after=row["TrainingJobs"], missed=missed)
+                yield CriterionStop(criterion=text, after=row["TrainingJobs"], missed=row["Missed"])
 
 
 def _rendered(
@@ -183,7 +180,7 @@ def _rendered(
     faults: Sequence[str] = (),
 ) -> Response:
     history = recorded.history
-    stops = list(_stops(history, rows))
+    stops = list(_stops(rows))
     under_way = sum(not (row["failed"] or "Ended" in row) for row in rows)
     query = urlencode([(key, value) for key, value in request.http.query_params.multi_items() if key != "tab"])
     return request.render(
