@@ -21,7 +21,6 @@ class Observations:
         self._points = np.empty((0, dimension))
         self._values = np.empty(0)
         self._count = 0
-        self._is_shared = False  # whether another one may write to the arrays
 
     def add(self, point: Array, value: float) -> None:
         """Add a result.
@@ -29,11 +28,10 @@ class Observations:
         Args:
             point: (d,), its configuration in the unit cube.
         """
-        if self._count == len(self._values) or self._is_shared:
+        if self._count == len(self._values):
             room = max(FIRST_ROOM, 2 * self._count)
             self._points = np.resize(self._points, (room, self._points.shape[1]))
             self._values = np.resize(self._values, room)
-            self._is_shared = False
         self._points[self._count] = point
         self._values[self._count] = value
         self._count += 1
@@ -43,7 +41,7 @@ class Observations:
         return self._points[: self._count], self._values[: self._count]
 
     def copy(self) -> Observations:
-        """Return a copy, to which other results can be added: only then the arrays are copied."""
+        """Return what this is now: later results don't change it. It shares the arrays, so that nothing can be added to it."""
         copy = Observations(self._points.shape[1])
-        copy._points, copy._values, copy._count, copy._is_shared = self._points, self._values, self._count, True
+        copy._points, copy._values, copy._count = self._points, self._values, self._count
         return copy
