@@ -241,7 +241,7 @@ def verdict_of(criterion: CompletionCriterion, history: History) -> Verdict:
     try:
         verdict = criterion.check(history)
     except Exception as error:  # noqa: BLE001 - a plug-in may raise anything
-        name = type(criterion).__name__
+        name = name_of(criterion)
         return Verdict(
             outlook=Outlook.CONTINUE,
             criterion=name,

@@ -90,9 +90,9 @@ def exact(value: float) -> str:
 
 
 def power_of_ten(value: float) -> str:
-    """Write a power of ten for an axis: «0.001», «1000», «1e-5»."""
+    """Write a power of ten for an axis: «0.001», «1000», «1e-5», «1e5»."""
     least, beyond = DECADES
-    return f"{value:g}" if least <= value < beyond else f"{value:.0e}".replace("e-0", "e-")
+    return f"{value:g}" if least <= value < beyond else f"1e{round(math.log10(value))}"
 
 
 def short(value: Any) -> str:

@@ -1,0 +1,368 @@
+"""What follows from the facts of some tuning jobs, and what is decided then, is what histories.json says: results, costs, ends, replays.
+
+`python -m tests.core.test_recorded_histories` writes the file anew; git then shows which results or decisions have changed.
+"""
+
+from dataclasses import replace
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from alfine import (
+    AllOf,
+    AnyOf,
+    BestObjectiveNotImproving,
+    Categorical,
+    Integer,
+    MaxNumberOfTrainingJobs,
+    MaxRuntimeInSeconds,
+    TargetObjectiveMetricValue,
+)
+from alfine.core import cost
+from alfine.core.facts import Changed, Ended, Launched, Reported, Started, StopAsked, TimePassed, TuningJobStopAsked
+from alfine.core.history import History
+from alfine.core.inherited import Inherited
+from alfine.core.judge import Judge
+from alfine.core.policy import may_win, repeats_due
+from alfine.core.protocols import expected_gain_of, name_of, verdict_of
+from alfine.core.read_spec import read_spec
+from alfine.core.replay import finished, replay, replay_steps, search_seconds
+from alfine.jobs.policy_for import policy_for, replayed
+from tests.building import EPOCH, SPACE, at, one_job, several, spec
+from tests.recorded import check, refused, write
+
+FILE = Path(__file__).with_name("histories.json")
+VALUES = (5.0, 3.0, None, 4.0, 3.0, 0.0, 2.5, 6.0, 1.5, 2.0, None, 0.5, 3.5, 0.25, 7.0, 1.0)
+"""Objectives of the training jobs in turn: ties, failures, zero."""
+
+SMALL = {"n": Integer(1, 3), "c": Categorical(["u", "v"])}
+RANDOM = {"strategy": "Random", "seed": 5, "price_per_hour": 3600.0}
+
+
+def parent(name, objective, **texts):
+    words = {"parent": "parent", "static": {}, "status": "Completed", "created_at": at(-9), "started_at": at(-8)}
+    return Inherited(name=name, hyperparameters=texts, objective=objective, ended_at=at(-5), **words)
+
+
+PARENTS = (parent("p1", 2.0, n="1", c="u"), parent("p2", 0.75, n="3", c="v"), parent("p3", 0.75, n="9", c="u"))
+
+
+def in_two(**words):
+    """Two definitions that have one objective, or, with a metric, two."""
+    own = {"space": {"eta": SPACE["eta"]}}
+    return read_spec(
+        several({"space": SMALL, "instances": 3}, {**own, **words}, **RANDOM, max_training_jobs=9, max_parallel=2)
+    )
+
+
+JOBS = {
+    "limit": (spec(**RANDOM, max_training_jobs=7, max_parallel=3), ()),
+    "maximised, repeated": (spec(**RANDOM, goal="Maximize", max_training_jobs=12, max_parallel=2, repeats="best=2 times=2"), ()),
+    "repeated, failing": (spec(**RANDOM, max_training_jobs=13, repeats="best=3 times=1", criteria=[BestObjectiveNotImproving(3)]), ()),
+    "target, drains": (spec(**RANDOM, max_parallel=4, at_end="drain", criteria=[TargetObjectiveMetricValue(2.9)]), ()),
+    "target, contenders": (spec(**RANDOM, max_parallel=4, at_end="contenders", criteria=[TargetObjectiveMetricValue(0.1)]), ()),
+    "target, stops": (spec(**RANDOM, max_parallel=4, repeats="best=1 times=2", max_training_jobs=20, criteria=[TargetObjectiveMetricValue(0.1)]), ()),
+    "time": (spec(**RANDOM, max_parallel=2, max_runtime_seconds=11, at_end="drain", instances=2), ()),
+    "any of": (spec(**RANDOM, max_parallel=3, at_end="drain", criteria=[AnyOf(MaxRuntimeInSeconds(9), TargetObjectiveMetricValue(0.0))]), ()),
+    "all of": (spec(**RANDOM, max_parallel=3, at_end="drain", criteria=[AllOf(MaxRuntimeInSeconds(6), MaxNumberOfTrainingJobs(5))]), ()),
+    "exhausted": (spec(**RANDOM, space=SMALL, max_parallel=2), ()),
+    "child": (spec(**RANDOM, space=SMALL, warm_start="parent", max_parallel=2), PARENTS),
+    "transfer": (spec(**RANDOM, space=SMALL, warm_start="parent", warm_start_type="TransferLearning", max_training_jobs=4), PARENTS),
+    "two definitions": (in_two(), ()),
+    "two objectives": (in_two(metric="auc", goal="Maximize"), ()),
+    "curves": (spec(**RANDOM, max_parallel=3, max_training_jobs=9, early_stopping="Auto"), ()),
+    "hyperband": (spec(seed=5, strategy="Hyperband", max_resource=4, max_parallel=2, max_training_jobs=8), ()),
+}  # fmt: skip
+
+
+class Played:
+    """A tuning job whose training jobs end one after the other, as the policy decides: an engine without processes."""
+
+    def __init__(self, job, parents):
+        self.past = History(job, EPOCH, parents)
+        self.judge = Judge(self.past, policy_for(job), policy_for)
+        self.judge.judge()
+        self.said = []
+
+    def decide(self):
+        """Carry out what is decided, until nothing more is: launches and stops."""
+        decided = self.judge.policy.decide(self.past, self.judge.verdict)
+        stops = {stop.number: stop.reason for stop in (*decided.stops, *self.judge.due())}
+        for number, reason in stops.items():
+            self.judge.record([StopAsked(at=self.past.now, number=number, reason=reason)])
+        for each in decided.launches:
+            number = self.past.launches + 1
+            words = {"name": f"#{number}", "hyperparameters": each.hyperparameters, "definition": each.definition}
+            self.judge.record([Launched(at=self.past.now, number=number, **words)])
+            if number != 6:  # it never starts
+                self.judge.record([Started(at=self.past.now + timedelta(seconds=0.5), number=number)])
+        told = f"{decided.verdict.criterion} {decided.verdict.outlook}"
+        if not self.said or stops or told != self.said[-1]["verdict"] or not decided.launches:
+            self.said.append(
+                {"after": self.past.ended, "verdict": told, "launched": self.past.launches, "stops": stops}
+            )
+
+    def end(self):
+        """End the training job that runs longest, after two of its reports and one of another one."""
+        first, *others = self.past.running.values()
+        value = VALUES[(first.number - 1) % len(VALUES)]
+        for job in (first, *others[-1:], first):
+            metric = self.past.spec.of(job.definition).metric
+            reported = VALUES[(job.number + len(job.reports)) % len(VALUES)] or 8.0
+            words = {"metric": metric, "step": len(job.reports) + 1, "value": reported}
+            self.judge.record([Reported(at=self.past.now + timedelta(seconds=0.25), number=job.number, **words)])
+        status = "Stopped" if first.status == "Stopping" else "Failed" if value is None else "Completed"
+        end = self.past.now + timedelta(seconds=1 + first.number % 3)
+        self.judge.record([Ended(at=end, number=first.number, status=status, objective=value)])
+
+    def all(self):
+        for _ in range(40):
+            self.decide()
+            if not self.past.running:
+                break
+            self.end()
+            self.judge.look(self.past.now + timedelta(seconds=0.25))
+        return self
+
+
+def number_of(job):
+    return job and [job.number, job.name, job.objective]
+
+
+def amount(of):
+    return of and [of.compute_seconds, of.money]
+
+
+def results(past):
+    """All that a history says of itself."""
+    contenders = past.contenders()
+    return {
+        "counts": [past.launches, past.searched, past.ended, past.turn, len(past.configurations), past.elapsed_seconds],
+        "best": [*map(number_of, (past.incumbent, past.best_first_result, past.overall_best)), past.best_value],
+        "curve": [[job.number, best] for job, best in past.best_curve()],
+        "contenders": [[job.number, past.runs(job)] for job in contenders],
+        "repeated": {first: [job.number for job in again] for first, again in past.repeated.items()},
+        "due": [job.number for job in repeats_due(past)],
+        "cost": [*map(amount, (cost.bound(past.spec), cost.spent(past), cost.spent_on_search(past), cost.saved(past)))],
+        "seconds": [past.training_seconds, search_seconds(past), cost.compute_seconds(past)],
+        "drawn": past.rng(3, 1).random(),
+    }  # fmt: skip
+
+
+def played(name):
+    """What was decided, and the results half-way and at the end."""
+    game = Played(*JOBS[name]).all()
+    past = game.past
+    half = past.upto(len(past.facts) // 2)
+    observed, values = half.of(half.spec.ranked).observations()
+    shown = half.of("a") if half.spec.parts else half
+    running = list(half.running.values())
+    return {
+        "decided": game.said,
+        "judged": [game.judge.judged_at, len(past.facts), game.judge.repeating, game.judge.verdict.sentence],
+        "half": {**results(half), "may win": [[job.number, may_win(half, job)] for job in running]},
+        "points": [np.round(each, 6) for each in (observed[-2:], values[-4:], shown.pending(), shown.failed())],
+        "end": results(past),
+    }
+
+
+CRITERIA = {
+    "own": [],
+    "plateau": [BestObjectiveNotImproving(3)],
+    "target": [TargetObjectiveMetricValue(2.0)],
+    "time": [MaxRuntimeInSeconds(5.5)],
+    "number": [MaxNumberOfTrainingJobs(3)],
+    "never": [TargetObjectiveMetricValue(-9.0)],
+}
+
+
+def shown(found):
+    counts = found.facts, found.training_jobs, found.saved_training_jobs, found.history.launches, found.history.ended
+    seconds = found.training_seconds, found.saved_training_seconds
+    return [str(found.verdict.outlook), found.verdict.criterion, *counts, *seconds, found.missed, number_of(found.best)]
+
+
+def replays(name):
+    past = Played(*JOBS[name]).all().past
+    told = []
+    end = finished(replay_steps(past, policy_for(past.spec)), told.append)
+    return {
+        **{
+            key: refused(lambda criteria=criteria: shown(replayed(past, criteria)))
+            for key, criteria in CRITERIA.items()
+        },
+        "throughout": [*shown(end), told[0], told[-1], len(told)],
+    }
+
+
+# -- single facts ------------------------------------------------------------------------------------------------------
+
+
+def changed():
+    """A job that was stopped, was changed and goes on: what each fact makes of it, and replays of it."""
+    game = Played(*JOBS["limit"])
+    for _ in range(4):
+        game.decide()
+        game.end()
+    seen, past = [], game.past
+    more = spec(**RANDOM, max_training_jobs=11, max_parallel=3, repeats="best=2 times=1")
+    for fact in (
+        TuningJobStopAsked(at=past.now),
+        TimePassed(at=past.now + timedelta(seconds=2)),
+        Changed(at=past.now + timedelta(seconds=3), spec=more),
+        TimePassed(at=past.now),
+    ):
+        game.judge.record([fact])
+        seen.append(
+            [str(game.judge.verdict.outlook), game.judge.verdict.criterion, game.judge.judged_at, past.elapsed_seconds]
+        )
+        seen[-1] += [past.stop_requested_at is not None, len(past.spec.settings), len(game.judge.verdicts)]
+    first = game.said[:]
+    game.all()
+    past.record(TuningJobStopAsked(at=past.now))
+    policy = policy_for(past.spec)
+    return {
+        "facts": seen,
+        "decided": [len(first), *game.said],
+        "results": results(past),
+        "replays": [shown(replayed(past, criteria)) for criteria in CRITERIA.values()],
+        "under": [shown(replay(past, policy)), shown(replay(past, policy, changed=policy_for))],
+        "same": [[len(each.facts), each.launches] for _, each in past.replayed()][::9],
+    }
+
+
+def others():
+    """Copies of a history, to ask a strategy for the next training job: what they have, and that the history itself stays."""
+    found = []
+    for name in ("repeated, failing", "child", "two definitions"):
+        past = Played(*JOBS[name]).all().past.upto(14)
+        definition = past.spec.definition.name
+        point = dict(past.jobs[0].hyperparameters)
+        before = [results(past), past.pending()]
+        launched = past.with_launch(point, definition)
+        twice = launched.with_launch(point, definition)
+        twice.record_hypothetical(point, definition)
+        elsewhere = (
+            [] if past.spec.parts else [past.with_running([point, point]), past.with_running([point], stream=99)]
+        )
+        for each in (launched, twice, *elsewhere):
+            part = each.of(definition)
+            found.append(
+                [
+                    each.hypothetical,
+                    each.stream,
+                    each.turn,
+                    each.launches,
+                    part.launches,
+                    each.jobs[-1].name,
+                    each.rng().random(),
+                ]
+            )
+            found[-1] += [
+                len(each.configurations),
+                {k: [j.number for j in v] for k, v in each.repeated.items()},
+                part.pending()[:, 0],
+                sorted(each.running),
+            ]
+        assert before[0] == results(past)
+        assert np.array_equal(before[1], past.pending())
+        assert not past.hypothetical
+    return found  # fmt: skip
+
+
+def refusals():
+    """What can't follow what was recorded."""
+    past = History(spec(max_training_jobs=3), EPOCH)
+    launch, start, end = one_job(past, 1.0)
+    said = [refused(partial(past.record, replace(launch, number=number))) for number in (0, 2)]
+    facts = (launch, start, StopAsked(at=at(1), number=1, reason="a"), StopAsked(at=at(1), number=1, reason="b"))
+    later = (*facts, end, replace(end, status="Failed"), replace(launch, number=1), replace(start, number=2))
+    said += [
+        [refused(partial(past.record, fact)), past.launches, len(past.facts), sorted(past.running)] for fact in later
+    ]
+    odd = [
+        [status, objective]
+        for status in ("Completed", "Stopped", "Failed")
+        for objective in (float("nan"), 1e301, -1e301, 0.0)
+    ]
+    for status, objective in odd:
+        for fact in one_job(
+            past, objective, status=status, hyperparameters={"eta": 0.1, "depth": 3, "booster": "dart"}
+        ):
+            past.record(fact)
+    empty = one_job(past, None, status="Failed")
+    past.record(replace(empty[0], hyperparameters={}))
+    past.record(empty[-1])
+    return (
+        said,
+        past.observations()[1],
+        len(past.failed()),
+        past.incumbent.number,
+        past.job(1).stop_reason,
+        len(past.configurations),
+    )
+
+
+def bounds():
+    """The most that a job can cost, by each limit, and what ending early saves."""
+    words = [
+        {}, {"max_runtime_seconds": 100}, {"max_training_jobs": 5}, {"max_training_jobs": 5, "max_training_job_seconds": 7},
+        {"max_runtime_seconds": 100, "max_training_jobs": 5, "max_training_job_seconds": 7, "max_parallel": 3, "instances": 2, "price_per_hour": 7.2},
+        {"max_runtime_seconds": 10, "max_training_jobs": 5, "max_training_job_seconds": 70, "price_per_hour": 0.0},
+    ]  # fmt: skip
+    limited = {"max_training_job_seconds": 30, "instances": 4}, {"max_training_job_seconds": 50}
+    of_two = [read_spec(several(*pair, max_training_jobs=10)) for pair in (limited, (limited[0], {}), ({}, {}))]
+    found = [*(spec(**each) for each in words), *of_two]
+    saved = [amount(cost.saved_by(each, 60.0, ended, 3)) for each in found[:3] for ended in (0, 1, 3)]
+    saved.append(amount(cost.saved_by(spec(max_training_jobs=2, price_per_hour=3600.0), 60.0, 2, 5)))
+    return [[amount(cost.bound(each)), cost.most_instances(each), cost.longest_seconds(each)] for each in found], saved
+
+
+class Old:
+    """A strategy and a criterion of other packages, written for an earlier version."""
+
+    is_limit = True
+    verdict_name = "OldName"
+
+    def promise(self, history, best, variance_factor):
+        return best * variance_factor
+
+    def check(self, history):
+        if history.launches:
+            raise KeyError("x")
+        return TargetObjectiveMetricValue(1.0).check(history)
+
+
+class New(Old):
+    is_limit = False
+
+    def expected_gain(self, history, best, variance_factor):
+        return best + variance_factor
+
+
+def plug_ins():
+    none, one = History(JOBS["limit"][0], EPOCH), Played(*JOBS["limit"])
+    one.decide()
+    return [
+        [expected_gain_of(each, none, 2.0, 3.0) for each in (Old(), New(), object())],
+        [[name_of(each), verdict_of(each, past).as_dict()] for each in (Old(), New()) for past in (none, one.past)],
+        name_of(MaxNumberOfTrainingJobs(3)),
+    ]
+
+
+CASES = {
+    **{f"{case.__name__} {name}": partial(case, name) for case in (played, replays) for name in JOBS},
+    **{case.__name__: case for case in (changed, others, refusals, bounds, plug_ins)},
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_histories_and_decisions_are_the_recorded_ones(name):
+    check(FILE, name, CASES[name])
+
+
+if __name__ == "__main__":
+    write(FILE, CASES)

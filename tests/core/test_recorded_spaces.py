@@ -1,0 +1,269 @@
+"""Where the values of ranges and spaces lie on their axes, and what conditions leave of them, is what spaces.json says.
+
+`python -m tests.core.test_recorded_spaces` writes the file anew; git then shows which values, places or errors have changed.
+"""
+
+import math
+from functools import partial
+from itertools import islice, product
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from alfine import Categorical, Continuous, Integer
+from alfine.core.axis import AxisScale, beside, chosen_scaling, joined, rest, scale_of
+from alfine.core.conditional_space import faults
+from alfine.core.conditions import ORDERS, Clause, combination
+from alfine.core.space import ParameterSpace
+from alfine.core.steps import step_faults, steps_of
+from tests.core.test_conditional_space import FINITE, FORBIDDEN, NETWORK
+from tests.recorded import check, refused, write
+
+FILE = Path(__file__).with_name("spaces.json")
+PLACES = (0.0, 0.001, 0.24, 0.25, 0.26, 0.5, 0.74, 0.75, 0.999, 1.0)
+OPERATORS = ("is", "is-not", *ORDERS)
+
+STEPS = (
+    (0, 1, 0.1, "Linear"),
+    (1, 12, 3, "Linear"),
+    (-3, 3, 1.5, "Linear"),
+    (0.1, 0.1, 0.1, "Linear"),
+    (0.5, 8, 0.5, "Logarithmic"),
+    (1, 1000, 9, "Logarithmic"),
+    (10, 100, 30, "Logarithmic"),
+    (0, 0.9, 0.1, "ReverseLogarithmic"),
+    (0.5, 0.99, 0.07, "ReverseLogarithmic"),
+)
+
+
+def steps(low, high, step, scaling):
+    """All that is asked of the values of a step: at, between and beyond them."""
+    found = steps_of(low, high, step, scaling)
+    last = found.value(found.count - 1)
+    at = [low - step, low, low + 0.49 * step, low + 0.5 * step, low + step, last, last + 0.6 * step, last + 5 * step]
+    near = [*at, low + step * (1 + 5e-7), low - 9e-7 * step, low + step * (1 + 2e-6), last + 2e-6 * step, math.inf]
+    clauses = [Clause("x", operator, (repr(value),)) for operator in OPERATORS for value in at]
+    clauses += [Clause("x", operator, (repr(low), repr(last))) for operator in OPERATORS]
+    return {
+        "values": list(islice(found.values(), 12)),
+        "axis": [found.count, last, found.scale.low, found.scale.high],
+        "index": [found.index(value) for value in at],
+        "to_unit": [found.to_unit(value) for value in at],
+        "from_unit": [found.from_unit(place) for place in PLACES],
+        "has": "".join("ny"[found.has(value)] for value in near),
+        "covered": [found.covered(*ends) for ends in ((0.0, 1.0), (0.0, 0.5), (0.5, 1.0), (0.2, 0.3))],
+        "of cells": [
+            found.covered(*cell) for value in (low, last) for cell in found.where(Clause("x", "is", (repr(value),)))
+        ],
+        "where": {str(clause): found.where(clause) for clause in clauses},
+    }
+
+
+def step_messages():
+    ends = [(0, 1), (0, 10), (5, 5), (-5.5, 4.5), (0, 2.0**53), (0, 2.0**54)]
+    given = [None, 0, -1, 1, 1.0, 1.5, 2, 10, 10.5, True, "1", math.inf, math.nan]
+    return [
+        [low, high, str(step), whole, *step_faults(low, high, step, whole=whole)]
+        for (low, high), step, whole in product(ends, given, (True, False))
+        if step_faults(low, high, step, whole=whole)
+    ]
+
+
+def scales():
+    found = [
+        scale_of("Linear", -2.0, 6.0),
+        scale_of("Logarithmic", 0.01, 100.0),
+        scale_of("ReverseLogarithmic", 0.0, 0.999),
+        AxisScale(math.sqrt, lambda root: root * root, 1.0, 9.0),
+    ]
+    inside = (0.1, 0.5, 0.9)
+    return [
+        [
+            [scale.to_unit(scale.low + share * (scale.high - scale.low)) for share in inside],
+            [scale.to_unit(scale.low / 2 if scale.low > 0 else scale.low), scale.to_unit(scale.high)],
+            [scale.from_unit(place) for place in (-0.1, *PLACES, 1.1)],
+        ]
+        for scale in found
+    ]
+
+
+def choices():
+    ends = [(0, 100), (0.0, 1.0), (-1, 100), (1, 99.9), (1, 100), (0.001, 0.1), (5, 5)]
+    return [
+        [chosen_scaling(scaling, low, high, 100.0) for low, high in ends]
+        for scaling in ("Auto", "Linear", "ReverseLogarithmic")
+    ]
+
+
+def intervals():
+    unions = [
+        [],
+        [(0.2, 0.4), (0.4, 0.6)],
+        [(0.5, 0.6), (0.0, 0.1)],
+        [(0.1, 0.9), (0.2, 0.3), (0.85, 0.95)],
+        [(0.3, 0.3), (0.7, 0.2)],
+        [(0.0, 0.5), (0.5, 1.0)],
+        [(0.0, 0.25), (0.75, 1.0)],
+    ]
+    sides = [beside(operator, edge) for operator in ORDERS for edge in (0.0, 0.3, 1.0)]
+    return [[joined(union), rest(joined(union))] for union in unions], sides
+
+
+# -- spaces ----------------------------------------------------------------------------------------------------------
+
+
+def space(ranges, *forbidden):
+    return ParameterSpace(ranges, tuple(map(combination, forbidden)))
+
+
+SPACES = {
+    "plain": space({"rate": Continuous(0.001, 1), "n": Integer(1, 5), "c": Categorical(["p", "q", 3]), "m": Integer(7, 7)}),
+    "conditions": space(NETWORK),
+    "forbidden": space(FINITE, *FORBIDDEN),
+    "of one value": space({"n": Integer(3, 3), "c": Categorical(["only"], requires="n = 3")}),
+    "optional": space(
+        {"c": Categorical(["u", "v"], optional=True), "x": Continuous(0, 4, step=0.5, optional=True), "d": Integer(1, 2, requires="c = u")}
+    ),
+    "continuous": space(
+        {"x": Continuous(0, 1), "y": Continuous(0.01, 100, requires="x >= 0.25"), "z": Continuous(0.9, 0.999, scaling="ReverseLogarithmic")},
+        "x < 0.5 and y > 1", "x > 0.9", {"z": "<= 0.99", "y": "< 0.1"},
+    ),
+    "order": space(
+        {"late": Integer(1, 4, requires=[{"mid": ["b", "c"]}, {"first": 9}]), "mid": Categorical(["a", "b", "c"], requires="first > 2"), "first": Integer(1, 9, step=2)},
+        "first = 5 and mid = a", "late = 2",
+    ),
+    "one left": space({"a": Integer(1, 40), "b": Integer(1, 40)}, "a != 7", "b != 8"),
+    "large": space({"a": Integer(1, 2**27), "b": Integer(1, 2**26), "c": Categorical([1, 2], requires="a < 5")}, "a = 1"),
+}  # fmt: skip
+
+
+def whole(found):
+    """What a space is as a whole."""
+    survey = found.structure and found.structure.survey
+    return {
+        "axes": [found.names, found.dimension, found.categorical, found.logarithmic, found.cells, found.size],
+        "survey": survey and [survey.size, survey.share, survey.active, survey.forbidding, survey.exact],
+        "boxes": found.structure
+        and [
+            [{found.names[j]: [part.intervals, part.count] for j, part in box.parts.items()}, box.volume, box.forbidden]
+            for box in found.structure.boxes[:12]
+        ],
+        "order": found.structure and [found.structure.order, found.structure.stretch, found.structure.inactive],
+    }
+
+
+def points(found):
+    """Where points of the cube lie, at random and on edges."""
+    rng = np.random.default_rng(5)
+    edges = np.array([[place] * found.dimension for place in (0.0, 0.5, 0.75, 1.0)])
+    given = np.concatenate([rng.random((5, found.dimension)), edges])
+    configurations = [found.from_unit(point) for point in given]
+    return {
+        "configurations": configurations,
+        "places": [found.to_unit(each) for each in configurations],
+        "snapped": found.snap(given),
+        "settled": found.settle(given),
+        "active": ["".join("ny"[int(on)] for on in row) for row in found.active(given)],
+        "feasible": found.feasible(given),
+        "allows": "".join("ny"[found.allows(each)] for each in configurations),
+    }
+
+
+def drawn(found):
+    """What is drawn and listed."""
+    listed = list(islice(found.grid(), 24)) if found.size and found.size < 1e6 else []
+    rng = np.random.default_rng(2)
+    few = found.structure and found.structure.draw(np.random.default_rng(3), 4)
+    return {
+        "sampled": [found.sample(np.random.default_rng(seed)) for seed in range(3)],
+        "drawn": found.draw(np.random.default_rng(1), 5),
+        "in boxes": few,
+        "grid": [list(each.values()) for each in listed],
+        "after": [len(found.draw(rng, 0)), rng.random()],
+    }
+
+
+def spoiled(found):
+    """What is said of configurations that lack, exceed or add something, and what becomes of them."""
+    whole_one = found.sample(np.random.default_rng(4))
+    given = {
+        "whole": whole_one,
+        "added": {**whole_one, "other": 1},
+        **{f"without {name}": {k: v for k, v in whole_one.items() if k != name} for name in whole_one},
+        **{f"large {name}": {**whole_one, name: 1e9} for name in found.names},
+        **{f"small {name}": {**whole_one, name: -5} for name in found.names},
+        **{
+            f"{value!r} {name}": {**whole_one, name: value}
+            for name in found.names[:1]
+            for value in (True, math.nan, "x", 1, 0.6)
+        },
+    }
+    return {
+        name: [
+            refused(partial(found.check, each)),
+            refused(partial(found.is_whole, each)),
+            refused(partial(found.clipped, each)),
+            refused(partial(found.to_text, each)),
+        ]
+        for name, each in given.items()
+    }
+
+
+def texts(found):
+    whole_one = found.to_text(found.sample(np.random.default_rng(6)))
+    given = [whole_one, {}, *({k: v for k, v in whole_one.items() if k != name} for name in whole_one)]
+    given += [{**dict.fromkeys(found.names, "1"), **whole_one}, {**whole_one, found.names[0]: "no value"}]
+    return [refused(partial(found.from_text, each)) for each in given]
+
+
+IMPOSSIBLE = {
+    "circle": ({"a": Integer(1, 2, requires="b = 1"), "b": Integer(1, 2, requires="a = 1"), "c": Integer(1, 2)}, ()),
+    "itself": ({"a": Integer(1, 2, requires="a = 1 and b = 2")}, ("c = 1",)),
+    "never": ({"a": Integer(1, 3), "b": Integer(1, 2, requires=["a = 3", "a = 2"])}, ("a >= 2",)),
+    "nothing": ({"a": Categorical(["x", "y"])}, ("a = x", "a = y")),
+    "wrong clauses": (
+        {"a": Categorical(["x"], requires="b = z"), "b": Categorical(["y"])},
+        ("a > 1", "a = x and b = q"),
+    ),
+    "possible": ({"a": Integer(1, 3), "b": Integer(1, 2, requires="a = 3")}, ("a = 1",)),
+}
+
+
+def impossible():
+    return {
+        name: [str(fault) for fault in faults(ranges, tuple(map(combination, forbidden)), "requires", "forbid")]
+        for name, (ranges, forbidden) in IMPOSSIBLE.items()
+    }
+
+
+def estimated():
+    """Of a space with too many boxes, and of one whose boxes are known."""
+    found = space(
+        {f"c{i}": Categorical(list("abcde"), requires=f"c{i - 1} != a" if i % 5 == 1 else ()) for i in range(12)},
+        *({f"c{i}": "a", f"c{(i + 1) % 12}": v} for i in range(12) for v in "bcd"),
+    )
+    assert found.structure.boxes is None
+    surveys = found.structure.survey, SPACES["conditions"].structure._estimated()
+    drawn = found.structure.draw(np.random.default_rng(0), 2)
+    return [[s.size, s.share, s.active, s.forbidding[:3], s.exact] for s in surveys], len(drawn), found.size
+
+
+CASES = {
+    **{f"steps {each}": partial(steps, *each) for each in STEPS},
+    **{case.__name__: case for case in (step_messages, scales, choices, intervals, impossible, estimated)},
+    **{
+        f"{case.__name__} {name}": partial(case, found)
+        for case in (whole, points, drawn, spoiled, texts)
+        for name, found in SPACES.items()
+    },
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_ranges_and_spaces_are_the_recorded_ones(name):
+    check(FILE, name, CASES[name])
+
+
+if __name__ == "__main__":
+    write(FILE, CASES)
