@@ -53,7 +53,8 @@ def _change_of(*columns: str, status: str | None = None) -> sa.Update:
     if status is not None:
         values["status"] = status
         # Not IN: SQLAlchemy would render its list anew at each execution.
-        row &= sa.or_(*(training_jobs.c.status == before for before, after in TRANSITIONS.items() if status in after))
+        before = (training_jobs.c.status == before for before, after in TRANSITIONS.items() if status in after)
+        row &= sa.or_(sa.false(), *before)
     if "started_fact" in columns:
         row &= training_jobs.c.started_fact.is_(None)
     return sa.update(training_jobs).where(row).values(values)
