@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from alfine.core.errors import Fault, InvalidSpec
-from alfine.core.wording import number
 from alfine.runners.node_cache import ANY, CacheLimits
 from alfine.runners.on_ray.messages import ClusterSettings
 from alfine.runners.on_ray.shapes import LOCAL, Shape
@@ -73,14 +72,12 @@ class Ray:
 
     def __post_init__(self) -> None:
         faults = [
-            Fault(f"[ray] {name}", f"{number(amount)} must be a number of seconds above 0.")
+            Fault(f"[ray] {name}", f"{amount!r} must be a number of seconds above 0.")
             for name, amount in (("pending_seconds", self.pending_seconds), ("leash_seconds", self.leash_seconds))
             if not 0 < amount < math.inf
         ]
         if not 0 <= self.keep_seconds < math.inf:
-            faults.append(
-                Fault("[ray] keep_seconds", f"{number(self.keep_seconds)} must be a number of seconds from 0 on.")
-            )
+            faults.append(Fault("[ray] keep_seconds", f"{self.keep_seconds!r} must be a number of seconds from 0 on."))
         if not self.shared_home and not self.folder:
             message = "is empty, but with shared_home = false each node needs a folder of its own for training jobs."
             faults.append(Fault("[ray] folder", message))
@@ -149,7 +146,7 @@ def _instance_faults(table: Any, where: str) -> Iterator[Fault]:
     if not isinstance(own, dict):
         yield Fault(f"{where} resources", f"{own!r} must be a table of numbers.")
         own = {}
-    for name, amount in {"cpus": table.get("cpus", 1), "gpus": table.get("gpus", 0), **own}.items():
+    for name, amount in [("cpus", table.get("cpus", 1)), ("gpus", table.get("gpus", 0)), *own.items()]:
         if isinstance(amount, bool) or not isinstance(amount, int | float) or not 0 <= amount < math.inf:
             yield Fault(f"{where} {name}", f"{amount!r} must be a number from 0 on.")
     if _bytes(table.get("memory", 0)) is None:
