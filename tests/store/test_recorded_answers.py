@@ -141,9 +141,11 @@ def of_two(store, job):
 
 def of_many_metrics(store):
     job = store.create(spec(name="many", goal="Maximize", max_training_jobs=2), at(35))
-    launched = Launched(at=at(36), number=1, name="many-1", hyperparameters={"eta": 0.5})
-    reports = [Reported(at=at(37 + n), number=1, metric="loss", step=n, value=n) for n in range(1, 4)]
-    store.record(job.id, 0, [launched, Started(at=at(36), number=1), *reports])
+    launched = [
+        Launched(at=at(36), number=number, name=f"many-{number}", hyperparameters={"eta": 0.5}) for number in (1, 2, 3)
+    ]
+    reports = [Reported(at=at(37 + n), number=3, metric="loss", step=n, value=n) for n in range(1, 4)]
+    store.record(job.id, 0, [*launched, Started(at=at(36), number=3), *reports])
     before = job.request
     store.change("many", before, spec(name="many", goal="Maximize", max_training_jobs=3), at(45))
     store.request_stop("many", at(46))
@@ -224,7 +226,7 @@ def running(connection, job):
 def of_metrics(_store, ask):
     for number in (3, 4, 12):
         ask(metrics.last_metrics, FALLS, number)
-    ask(metrics.last_metrics_of, [(FALLS, 3), (FALLS, 4), (MANY, 1)])
+    ask(metrics.last_metrics_of, [(FALLS, 3), (FALLS, 4), (MANY, 3)])
     for most in (1, 3, 99):
         ask(metrics.reports, FALLS, 3, most)
     for since, until in ((4, 6), (3.5, 6.5), (5, 5)):
@@ -414,6 +416,7 @@ def of_news(store, ask):
         (Told(30, "InProgress"), (3, 5), 30),
     ):
         ask(news, FALLS, told, opened, after)
+    ask(news, MANY, Told(5, "InProgress"), (3,), 5)
     for told in (Told(), Told(facts, "Completed"), Told(facts, "Stopped"), Told(facts - 1, "Stopping")):
         ask(news, PARTS, told, (1,), 5)
     ask(tracker_news, 99, Told(), (), 0)
