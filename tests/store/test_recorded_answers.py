@@ -154,7 +154,7 @@ def of_many_metrics(store):
 
 
 def of_jobs(store, ask):
-    for name in ("falls", "FALLS", "nope", "removed", "fals"):
+    for name in ("falls", "FALLS", "nope", "removed", "falls-"):
         ask(queries.state, name)
         ask(queries.tuning_job_id, name)
     for job in (FALLS, 99):
