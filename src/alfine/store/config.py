@@ -270,7 +270,9 @@ class Config:
             if name in tables
         }
         urls = [webhook.url for webhook in sections.get("webhooks", ()) if webhook is not None]
-        faults += [Fault("[[webhooks]] url", f"{url!r} is there twice.") for url in dict.fromkeys(urls) if urls.count(url) > 1]
+        faults += [
+            Fault("[[webhooks]] url", f"{url!r} is there twice.") for url in dict.fromkeys(urls) if urls.count(url) > 1
+        ]
         if faults:
             raise InvalidSpec(faults)
         return cls(path=path, **sections)
