@@ -14,12 +14,12 @@ SHOWN_CHARACTERS = 100
 """Characters of a wrong value that a message shows."""
 
 LONGEST_SHOWN_INTEGER = 10**SHOWN_CHARACTERS
-"""Larger integers are shown as such: Python refuses to write one of more than 4,300 digits."""
+"""This integer and larger ones are shown as such: Python refuses to write one of more than 4,300 digits."""
 
 
 def shown(value: Any) -> str:
     """Return how a message shows a wrong value: as Python writes it, but short."""
-    if isinstance(value, int) and abs(value) > LONGEST_SHOWN_INTEGER:
+    if isinstance(value, int) and abs(value) >= LONGEST_SHOWN_INTEGER:
         return f"a number with more than {SHOWN_CHARACTERS} digits"
     return f"{value!r:.{SHOWN_CHARACTERS}}"
 
