@@ -43,24 +43,24 @@ class Channel:
     Args:
         name: ChannelName.
         uri: Where the data are: s3://…, file://… or a local path.
-        content_type: The MIME type of the data.
         input_mode: «File», «FastFile» or «Pipe».
         manifest: Whether `uri` is that of a manifest, which lists the objects.
         sharded: Whether each of several hosts gets a part of the objects; otherwise each gets all of them.
         gzip: Whether the data are decompressed.
-        record_io: Whether each object is wrapped in a RecordIO record.
         shuffle_seed: The seed with which the order of the objects is shuffled in each epoch; None: it isn't.
+        content_type: The MIME type of the data.
+        record_io: Whether each object is wrapped in a RecordIO record.
     """
 
     name: str
     uri: str
+    input_mode: str
+    manifest: bool
+    sharded: bool
+    gzip: bool
+    shuffle_seed: int | None
     content_type: str | None = None
-    input_mode: str = "File"
-    manifest: bool = False
-    sharded: bool = False
-    gzip: bool = False
     record_io: bool = False
-    shuffle_seed: int | None = None
 
 
 def read_channel(entry: Mapping[str, Any], default_mode: str, path: str) -> tuple[Channel | None, list[Fault]]:

@@ -66,7 +66,7 @@ class DerivedValues:
             step: Returns the state after one more training job. It doesn't change the state in place, unless nobody else sees it.
         """
         done, state = cast(tuple[int, S], self.memo.get(key, (0, initial)))
-        for job in self.finished[done:] if done < len(self.finished) else ():
+        for job in self.finished[done:]:
             state = step(state, job)
         self.memo[key] = len(self.finished), state
         return state

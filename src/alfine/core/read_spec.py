@@ -315,10 +315,10 @@ class RequestReader:
         kept = kept_for_repeats(settings)
         path = DEFINITIONS if self.several else f"{CONFIG}.{RANGES}"
         wrong = any(True for space in spaces for range_ in space.ranges.values() for _ in range_.faults(""))
-        sizes = [None if wrong else space.size for space in spaces]
-        if None in sizes or not all(space.ranges for space in spaces):
+        sizes = [] if wrong else [size for space in spaces if space.ranges and (size := space.size) is not None]
+        if len(sizes) < len(spaces):
             return
-        size = sum(count or 0 for count in sizes)
+        size = sum(sizes)
         if strategy == "Grid":
             if size > MAX_TRAINING_JOBS:
                 self.faults.add(path, f"the grid has {size} configurations; at most {MAX_TRAINING_JOBS} are allowed.")
@@ -339,7 +339,7 @@ class RequestReader:
 
     def _room_for_repeats(self, settings: Mapping[str, str], max_jobs: int | None) -> None:
         kept = kept_for_repeats(settings)
-        if kept and max_jobs is not None and max_jobs <= kept:
+        if max_jobs is not None and max_jobs <= kept:
             self.faults.add(
                 f"Tags.{TAG_PREFIX}{REPEATS}",
                 f"{kept} training jobs to run the best again leave none of the {max_jobs} that are allowed for the "

@@ -85,13 +85,13 @@ class Definition:
     packs_model: bool  # whether the model is uploaded as one model.tar.gz
     instance_type: str
     instance_count: int
-    keep_alive_seconds: int | None = None  # ResourceConfig.KeepAlivePeriodInSeconds
-    network: bool = True  # False with EnableNetworkIsolation
-    entrypoint: tuple[str, ...] = ()  # ContainerEntrypoint
-    arguments: tuple[str, ...] = ()  # ContainerArguments
-    retries: int = 0  # RetryStrategy.MaximumRetryAttempts
-    checkpoint_uri: str = ""
-    checkpoint_path: str = CHECKPOINTS
+    keep_alive_seconds: int | None  # ResourceConfig.KeepAlivePeriodInSeconds
+    network: bool  # False with EnableNetworkIsolation
+    entrypoint: tuple[str, ...]  # ContainerEntrypoint
+    arguments: tuple[str, ...]  # ContainerArguments
+    retries: int  # RetryStrategy.MaximumRetryAttempts
+    checkpoint_uri: str
+    checkpoint_path: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,8 +194,8 @@ class TuningJobSpec:
     @property
     def distinct(self) -> int | None:
         """The number of distinct configurations of all definitions; None when they are infinitely many."""
-        sizes = [part.space.size for part in self.definition_specs]
-        return None if None in sizes else sum(size or 0 for size in sizes)
+        sizes = [size for part in self.definition_specs if (size := part.space.size) is not None]
+        return sum(sizes) if len(sizes) == len(self.definition_specs) else None
 
     @property
     def single_training_job(self) -> str | None:
