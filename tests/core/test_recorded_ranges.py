@@ -1,0 +1,178 @@
+"""What ranges answer, on a grid of values and coordinates, is what ranges.json says: whoever changes it, means to.
+
+`python -m tests.core.test_recorded_ranges` writes the file anew; git then shows what the change means for users.
+"""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+from alfine import Categorical, Continuous, Integer, InvalidSpec
+from alfine.core.conditions import alternatives
+from alfine.core.field import Face
+from alfine.core.range_words import scaling_of, values_in_words, whole_numbers
+from alfine.core.ranges import single_value_fault, values_of
+
+FILE = Path(__file__).with_name("ranges.json")
+
+RANGES = [
+    Continuous(0, 1),
+    Continuous(-5, 5.0),
+    Continuous(0.001, 0.1),
+    Continuous(0.001, 0.099),
+    Continuous(1, 3, scaling="Logarithmic"),
+    Continuous(0.5, 0.95, scaling="ReverseLogarithmic"),
+    Continuous(0, 1, step=0.25),
+    Continuous(0, 1.1, step=0.25, requires=[{"x": 1}, {"y": "> 2", "z": "a"}]),
+    Continuous(1, 9, step=2, scaling="Logarithmic", optional=True),
+    Continuous(3.5, 3.5),
+    Continuous(0, 0),
+    Continuous(-2, -2, step=1),
+    Integer(1, 4),
+    Integer(-2, 2, requires="x = 1", optional=True),
+    Integer(1, 999),
+    Integer(1, 1000),
+    Integer(2, 9, scaling="Logarithmic"),
+    Integer(0, 9, step=3),
+    Integer(0, 8, step=3),
+    Integer(1.0, 8.0, step=2.0),
+    Integer(1, 100, step=33, scaling="Logarithmic"),
+    Integer(7, 7),
+    Categorical(["adam", "sgd", "lamb"]),
+    Categorical([True, 1, "1", "true"]),
+    Categorical([1, 0.5, None, "x", "null"]),
+    Categorical(list("abcdefgh")),
+    Categorical(list("abcdefghi"), optional=True),
+    Categorical([2]),
+]
+
+FAULTY = [
+    Continuous(0, math.inf),
+    Continuous(math.nan, 1),
+    Continuous(-1e308, 1e308),
+    Continuous(2, 1),
+    Continuous(0.01, -1e308),
+    Continuous(0, 1, scaling="Log"),
+    Continuous(0, 1, scaling="Logarithmic"),
+    Continuous(1e-300, 1, scaling="Logarithmic"),
+    Continuous(0, 1, scaling="ReverseLogarithmic"),
+    Continuous(-0.1, 0.9, scaling="ReverseLogarithmic"),
+    Continuous(0, 0.9, scaling="ReverseLogarithmic"),
+    Continuous(0, 1, step=0),
+    Continuous(0, 1, step=1),
+    Continuous(0, 1, step=1.5),
+    Continuous(2, 1, step=0),
+    Integer(2, 1),
+    Integer(0, 9, scaling="Logarithmic"),
+    Integer(0, 9, scaling="ReverseLogarithmic"),
+    Integer(1, 9, scaling="ReverseLogarithmic"),
+    Integer(0, 9, step=1.5),
+    Integer(0, 9, step=-1),
+    Integer(5, 5),
+    Continuous(5, 5),
+    Categorical([]),
+    Categorical(["a"]),
+    Categorical(["b", "a", "b", "a", 1, 1]),
+]
+
+PLACES = (0.0, 0.1, 0.25, 0.26, 1 / 3, 0.5, 2 / 3, 0.74, 0.75, 0.9, 1.0)
+PROBES = (0, 1, 2, 7, 0.5, 1.0, -2, 2.5, 1e-12, True, "1", "sgd", None, math.nan, math.inf)
+TEXTS = ("1", "x", "true")
+UNREADABLE = ["abc", {"a"}, frozenset("a"), 5, None]
+
+
+def plain(value):
+    """A number with the digits that every machine's libm agrees about; anything else as it is written."""
+    if isinstance(value, list | tuple):
+        return f"({', '.join(map(plain, value))})"
+    return f"{value:.10g}" if isinstance(value, float) else repr(value)
+
+
+def tried(call, *arguments):
+    """What a call returns, or its error."""
+    try:
+        return plain(call(*arguments))
+    except (ValueError, TypeError, OverflowError) as error:  # InvalidSpec too
+        return type(error).__name__
+
+
+def table(call, arguments):
+    return "; ".join(f"{plain(argument)}: {tried(call, argument)}" for argument in arguments)
+
+
+def compared(range_, signs):
+    """Where on the axis a comparison holds, how many values lie there, and for which it holds; or what is wrong with it."""
+    ((clause,),) = alternatives({"v": signs})
+    fault = "".join(text.rpartition("»")[2][:24] for text in range_.clause_faults(clause))
+    if fault:
+        return fault
+    places = range_.where(clause)
+    counts = plain([range_.count(*place) for place in places]) if range_.cells < math.inf else ""
+    held = plain([value for value in values_of(range_) if range_.holds(clause, value)]) if range_.cells < 10 else ""
+    return f"{plain(places)} {counts} {held}".strip()
+
+
+def answers(range_):
+    ends = [range_.low, range_.high] if range_.ordered else []
+    beyond = [end + way * size for end, way in zip(ends, (-1, 1), strict=False) for size in (1e-12, 1e-3, 0.4, 0.6, 1)]
+    probes = [*ends, *beyond, *PROBES] if range_.ordered else [*range_.values, *PROBES]
+    bounds = (
+        dict.fromkeys(sorted({*ends, *(round(end + way, 9) for end in ends for way in (-1, 0.2, 1))}))
+        if ends
+        else TEXTS
+    )
+    signs = {sign: [f"{sign} {bound}" for bound in bounds] for sign in (">", "<", ">=", "<=", "=", "!=")}
+    inside = [probe for probe in probes if range_.contains(probe)]
+    finite = range_.cells < math.inf
+    spelled = (
+        {face.name: whole_numbers("v", range_).spelled(face) for face in Face} if isinstance(range_, Integer) else {}
+    )
+    return {
+        "cells, ordered": f"{plain(range_.cells)}, {range_.ordered}",
+        "in words": f"{scaling_of(range_)}, {values_in_words(range_)}",
+        "whole numbers": " | ".join(dict.fromkeys(spelled.values())) or repr(whole_numbers("v", range_)),
+        "values": plain([*values_of(range_)][:12]) if finite else "infinitely many",
+        "from_unit": table(range_.from_unit, PLACES),
+        "to_unit": table(range_.to_unit, probes),
+        "contains": plain(inside),
+        "to_text": table(range_.to_text, inside),
+        "from_text": table(range_.from_text, ["1", "2.0", "1e1", "sgd", "x", "null", '"1"']),
+        "without a condition": repr(range_.requiring(())),
+        **{sign: [f"{words}: {compared(range_, words)}" for words in given] for sign, given in signs.items()},
+        "list": compared(range_, [1, 3]),
+    }
+
+
+def faults(range_):
+    found = [*range_.faults("p"), *single_value_fault("p", range_)]
+    return [f"{fault.path}: {fault.message}" for fault in found]
+
+
+def refusal(call, *arguments):
+    with pytest.raises(InvalidSpec) as caught:
+        call(*arguments)
+    return str(caught.value)
+
+
+def outcomes():
+    refused = {plain(values): refusal(Categorical, values) for values in UNREADABLE}
+    return {
+        "answers": {repr(range_): answers(range_) for range_ in RANGES},
+        "faults": {repr(range_): faults(range_) for range_ in [*RANGES, *FAULTY]},
+        "refused": refused
+        | {"requires": refusal(lambda: Continuous(0, 1, requires="x if")), "a value": refusal(RANGES[-1].to_unit, 3)},
+    }
+
+
+@pytest.mark.parametrize("part", ["answers", "faults", "refused"])
+def test_ranges_answer_as_recorded(part):
+    recorded, now = json.loads(FILE.read_text())[part], outcomes()[part]
+    assert list(now) == list(recorded)
+    for name, answer in now.items():
+        assert answer == recorded[name], f"{name}: is the change meant? The module says how to record it."
+
+
+if __name__ == "__main__":
+    FILE.write_text(json.dumps(outcomes(), indent=1, ensure_ascii=False) + "\n")
