@@ -9,7 +9,17 @@ import pytest
 
 import alfine
 from alfine.core.field import Field, Kind
-from alfine.core.fields import ALIASES, CHANGEABLE, FIELDS, RANGE_WORDS, WORDS, fields_among, unknown
+from alfine.core.fields import (
+    ALIASES,
+    CHANGEABLE,
+    FIELDS,
+    OF_DEFINITION,
+    OF_PROGRAM,
+    RANGE_WORDS,
+    WORDS,
+    fields_among,
+    unknown,
+)
 from alfine.core.settings import NAMES
 
 SHAPE = (
@@ -89,3 +99,33 @@ def test_an_alias_is_meant_only_where_its_word_exists():
 
 def test_the_arguments_that_are_fields_are_taken_by_their_words():
     assert fields_among({"self": 1, "seed": 2, "home": Path(), "goal": "Minimize"}) == {"seed": 2, "goal": "Minimize"}
+
+
+def test_each_of_several_definitions_may_have_these_fields_for_itself():
+    assert " ".join(OF_DEFINITION) == (
+        "script command source_dir python image space static metric goal regex metrics max_training_job_seconds channels environment "
+        "output_path checkpoints retries instance_type instances aws"
+    )
+    assert OF_PROGRAM == ("script", "command", "source_dir", "python"), (
+        "one with a program takes none of these from the job"
+    )
+
+
+def test_a_function_is_no_program_so_these_fields_mean_nothing_to_it():
+    assert " ".join(field.word for field in FIELDS if not field.for_functions) == (
+        "script command source_dir python image regex metrics channels environment output_path checkpoints retries instance_type aws "
+        "grace_seconds threads gpus warm"
+    )
+
+
+def test_fields_have_these_values_where_nobody_gives_them():
+    assert {field.word: field.default for field in FIELDS if field.default is not None} == {
+        "metric": "objective",
+        "goal": "Minimize",
+        "strategy": "Bayesian",
+        "warm_start_type": "IdenticalDataAndAlgorithm",
+        "max_parallel": 1,
+        "early_stopping": "Off",
+        "instances": 1,
+        "warm": True,
+    }

@@ -1,4 +1,5 @@
 import math
+from inspect import Parameter, signature
 
 import pytest
 from hypothesis import given
@@ -90,6 +91,14 @@ def test_true_one_and_the_text_of_one_are_different_categories():
     assert Categorical([1, "a"]).to_text("1") == "1", "a string reads like another value only where that is a category"
     twice = Categorical([1, 1.0, 1]).faults("r")
     assert [f.message for f in twice] == ["the values must differ from each other; 1 appears more than once."]
+
+
+@pytest.mark.parametrize("kind", [Continuous, Integer, Categorical])
+def test_options_of_a_range_are_given_by_name(kind):
+    values = 1 if kind is Categorical else 2
+    options = [*signature(kind).parameters.values()][values:]
+    assert [option.name for option in options] == ["scaling", "step", "requires", "optional"][-len(options) :]
+    assert {option.kind for option in options} == {Parameter.KEYWORD_ONLY}
 
 
 @st.composite

@@ -14,6 +14,7 @@ from alfine import (
     TargetObjectiveMetricValue,
 )
 from alfine.core.read_spec import read_spec
+from alfine.core.spec import definition_of, objective_of, with_space
 from tests.building import SPACE, request, several, spec
 
 CONFIG = "HyperParameterTuningJobConfig"
@@ -387,3 +388,19 @@ def test_repeats_count_beside_the_configurations_of_a_small_space():
     assert spec(**few, max_training_jobs=9).max_training_jobs == 9
     with pytest.raises(InvalidSpec, match="You don't have enough combinations"):
         spec(**few, max_training_jobs=10)
+
+
+def test_a_definition_and_its_objective_are_found_by_name():
+    job = several({}, {"metric": "auc", "goal": "Maximize"})
+    first, second = job[DEFINITIONS]
+    assert (definition_of(job, "a"), definition_of(job, "b")) == (first, second)
+    assert objective_of(job, "b") == {"MetricName": "auc", "Type": "Maximize"}
+    assert definition_of(request(), None) == definition_of(request(), "b") == request()[DEFINITION]
+    assert objective_of(request(), None) == {"MetricName": "objective", "Type": "Minimize"}
+    assert objective_of({CONFIG: {}, DEFINITION: {}}, None) == {}, "a training job on its own has none"
+
+
+def test_the_callers_own_categories_stand_in_the_order_of_the_request():
+    own = {"booster": Categorical([1, 2]), "eta": SPACE["eta"], "depth": SPACE["depth"]}
+    assert with_space(spec(), own).space.ranges == own
+    assert with_space(spec(), own).space.names == spec().space.names

@@ -7,8 +7,9 @@ import pytest
 
 from alfine import Categorical, Continuous, Integer, InvalidSpec
 from alfine.core.history import History
+from alfine.core.inherited import training_job_of
 from alfine.core.read_spec import read_spec
-from alfine.core.warm_start import faults, inheritance
+from alfine.core.warm_start import faults, function_faults, inheritance
 from alfine.criteria.search_space_exhausted import SearchSpaceExhausted
 from alfine.jobs.policy_for import replayed
 from alfine.surrogate.parent_evidence import prior, related
@@ -101,8 +102,59 @@ def test_identical_jobs_have_one_image_whatever_its_tag():
     assert not list(faults(changed(path, "other/local", warm_start_type=TRANSFER), spec(), ""))
 
 
+@pytest.mark.parametrize(
+    ("mine", "theirs", "is_same"),
+    [
+        ("host:5000/team/train:2", "host:5000/team/train", True),
+        ("train@sha256:1", "train:3@sha256:2", True),
+        ("host:5000/train", "host:6000/train", False),
+        ("team/train", "other/train", False),
+        ("train", "trainer", False),
+    ],
+)
+def test_images_are_the_same_but_for_tags_and_digests(mine, theirs, is_same):
+    path = ["AlgorithmSpecification", "TrainingImage"]
+    assert (not list(faults(changed(path, mine), with_image(theirs), ""))) == is_same
+
+
+@pytest.mark.parametrize(
+    ("of_child", "of_parent", "said"),
+    [
+        ({}, {}, []),
+        ({"static": {"epochs": "3"}}, {"static": {"layers": "1"}}, []),
+        ({"metric": "auc"}, {}, ["HyperParameterTuningJobObjective: must be the parent's"]),
+        (
+            {"space": {**SPACE, "a": Integer(1, 2), "b": Integer(1, 2)}},
+            {},
+            ["p: job has no a, b. A parent needs every"],
+        ),
+        ({"space": {**SPACE, "a": Integer(1, 2)}}, {"static": {"a": "1"}}, []),
+        ({}, {"space": LETTERS}, ["p: job also tuned c, so that its function is another one. Use TransferLearning."]),
+        ({"warm_start_type": TRANSFER}, {"space": LETTERS}, []),
+        (
+            {"space": {**SPACE, "depth": Continuous(1, 9)}},
+            {},
+            ["ParameterRanges (depth): is continuous, and integer in"],
+        ),
+        ({"space": {**SPACE, "eta": Integer(1, 9)}}, {}, ["(eta): is integer, and continuous in job. The type of a"]),
+    ],
+)
+def test_the_parent_of_a_tuner_needs_its_hyperparameters_and_no_program(of_child, of_parent, said):
+    found = [str(fault) for fault in function_faults(child(**of_child), spec(**of_parent), "p")]
+    assert len(found) == len(said)
+    assert all(words in text for words, text in zip(said, found, strict=True)), found
+
+
+def test_an_integer_range_is_explained_where_the_parents_is_continuous():
+    (fault,) = function_faults(child(space={**SPACE, "eta": Integer(1, 9)}), spec(), "p")
+    assert fault.message.endswith("must be the parent's. eta is an integer range with 9 values.")
+    (fault,) = function_faults(child(space={**SPACE, "depth": Continuous(1, 9)}), spec(), "p")
+    assert fault.message.endswith("must be the parent's.")
+
+
 def test_a_job_with_several_definitions_is_no_parent_and_has_none():
-    assert "several training job definitions" in str(*faults(child(), read_spec(several({}, {})), "p"))
+    for rule in (faults, function_faults):
+        assert "several training job definitions" in str(*rule(child(), read_spec(several({}, {})), "p"))
     with pytest.raises(InvalidSpec, match="WarmStartConfig: isn't allowed with TrainingJobDefinitions"):
         read_spec(several({}, warm_start="job"))
 
@@ -170,6 +222,29 @@ def test_what_was_static_and_is_tuned_now_has_the_parents_value():
     past = history([3.0], space=space, static={"depth": "4"})
     own = warm(past)
     assert own.spec.space.from_unit(prior(own)[0][0])["depth"] == 4
+
+
+def test_texts_of_one_value_are_the_same_static_value():
+    space = {name: SPACE[name] for name in ("eta", "booster")}
+    assert list(prior(warm(points_at(1, 5), space=space, static={"depth": "5.0"}))[1]) == [5.0]
+    space = {name: SPACE[name] for name in ("eta", "depth")}
+    for booster, count in (("dart", 2), ("gbtree", 0), ("7", 0)):
+        assert len(prior(warm(points_at(1, 5), space=space, static={"booster": booster}))[1]) == count
+
+
+def test_what_the_child_forbids_is_left_out():
+    assert list(prior(warm(points_at(1, 5), forbid="depth = 5"))[1]) == [1.0]
+
+
+def test_a_parents_training_job_is_one_of_the_child_with_the_number_0():
+    past = points_at(5)
+    (result,) = inheritance(child(), past)
+    job, theirs = training_job_of(result, child()), past.jobs[0]
+    assert (job.number, job.name, job.status, job.objective) == (0, theirs.name, "Completed", 5.0)
+    assert job.hyperparameters == {"eta": 0.1, "depth": 5, "booster": "dart"}
+    assert (job.created_at, job.started_at, job.ended_at) == (theirs.created_at, theirs.started_at, theirs.ended_at)
+    other = training_job_of(result, child(space={"booster": Categorical(["gbtree"])}))
+    assert other.hyperparameters == {"eta": "0.1", "depth": "5", "booster": "dart"}, "shown as text"
 
 
 def test_related_functions_are_no_prior_and_grid_has_none():
