@@ -4,6 +4,7 @@ import io
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from alfine.programs.data.buckets.bucket_store import BucketStore
+from alfine.runners import launcher
 from tests.cli.conftest import alfine_cli, until
 from tests.store.damage import damage, execute
 
@@ -107,6 +109,27 @@ def test_processes_and_temporary_files_that_nothing_needs(home):
         process.communicate(b"\n")
     assert set(found) == {("process", str(process.pid)), ("temporary", str(left))}
     assert found["process", str(process.pid)]["Remedy"] == f"End them: kill {process.pid}"
+
+
+def test_launchers_that_an_alfine_left_behind(home, tmp_path):
+    held, given = (
+        socket.socketpair()
+    )  # a launcher whose socket somebody else holds never notices that its alfine has ended
+    argv = [sys.executable, "-I", "-S", launcher.PROGRAM, str(given.fileno()), "64"]
+    start = "import subprocess, sys; print(subprocess.Popen(sys.argv[2:], pass_fds=[int(sys.argv[1])], stdout=2).pid)"
+    pids = []
+    with held, given:
+        for of in (str(home), str(tmp_path)):
+            words = [sys.executable, "-c", start, str(given.fileno()), *argv, of]
+            pids += [subprocess.check_output(words, pass_fds=[given.fileno()], text=True).strip()]
+        given.close()
+        ready = held.makefile("rb")
+        assert [json.loads(ready.readline())["event"] for _ in pids] == ["ready", "ready"]
+        found = problems(home)
+        assert set(found) == {("process", pids[0])}
+        assert found["process", pids[0]]["Remedy"] == f"End it: kill {pids[0]}"
+        held.shutdown(socket.SHUT_WR)  # now they notice it, and end
+        assert ready.read() == b""
 
 
 def test_settings_and_a_missing_database(tmp_path):

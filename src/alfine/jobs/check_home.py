@@ -198,7 +198,7 @@ def _processes(by_folder: Mapping[Path, TrainingJobFolder], home: Path) -> Itera
             what = f"training job {row.training_job} has ended ({row.status}), but its processes run"
             numbers = " ".join(map(str, sorted(pids)))
             yield Problem("process", numbers, what, f"End them: kill {numbers}")
-    for pid in idle_launchers():
+    for pid in idle_launchers(home):
         yield Problem(
             "process", str(pid), "a launcher without training jobs, whose alfine has ended", f"End it: kill {pid}"
         )

@@ -184,11 +184,13 @@ class Home:
     @cached_property
     def runners(self) -> Mapping[str, Runner]:
         """Return the runners by name. Those of this machine find what an earlier process started by its folders."""
-        news, environments = self.wake.set, self.folder / "environments"
+        news, home, environments = self.wake.set, self.folder, self.folder / "environments"
         processes: dict[str, Executor] = {
-            "process": ProcessRunner(news, environments=environments),
-            "sandbox": SandboxRunner(news, hidden=[self.folder], closed=self._closed_ports, environments=environments),
-            "container": ContainerRunner(news, self._container_engine),
+            "process": ProcessRunner(news, environments=environments, home=home),
+            "sandbox": SandboxRunner(
+                news, hidden=[home], closed=self._closed_ports, environments=environments, home=home
+            ),
+            "container": ContainerRunner(news, self._container_engine, home=home),
         }
         gpus = GpuQueue(self.gpu_slots, news)
         executors: dict[str, Executor] = {name: GpuAssignment(each, gpus) for name, each in processes.items()}

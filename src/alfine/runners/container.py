@@ -45,7 +45,7 @@ class ContainerRunner(ProcessRunner):
     Args:
         news: See `ProcessRunner`.
         engine: Called when the first container is needed; see `engine_of` for what it returns.
-        launcher_log: See `ProcessRunner`.
+        home: See `ProcessRunner`.
     """
 
     def __init__(
@@ -53,9 +53,9 @@ class ContainerRunner(ProcessRunner):
         news: News,
         engine: Callable[[], tuple[ContainerEngine | None, str]] = engine_of,
         *,
-        launcher_log: Path | None = None,
+        home: Path | None = None,
     ) -> None:
-        super().__init__(news, launcher_log=launcher_log)
+        super().__init__(news, home=home)
         self._engine = engine
         self._pulls = Pulls(news)
         self._left = LeftContainers(engine)

@@ -25,7 +25,7 @@ class LauncherConnection:
     Args:
         argv: The launcher's command line.
         env: Its environment variables.
-        log: The file that its output is appended to; None drops it.
+        home: The home whose training jobs it starts; the last word of its command line tells it, so that it can be found by it. None: of no home.
         heard: Called from the thread with this connection and an event: a training job's end («exit»), that one waits for its start
             («short», with its reason) or couldn't be taken («not_taken»), or the launcher's own end («gone», with its reason).
         decision: The plan of a warm launcher; None: it starts training jobs cold.
@@ -46,7 +46,7 @@ class LauncherConnection:
         self,
         argv: list[str],
         env: dict[str, str],
-        log: Path | None,
+        home: Path | None,
         heard: Callable[[LauncherConnection, dict[str, Any]], None],
         decision: Warm | None = None,
         *,
@@ -62,7 +62,8 @@ class LauncherConnection:
         self._socket, theirs = socket.socketpair()
         try:
             words = ["warm"] * (decision is not None) + ["apart"] * (apart and not (decision and decision.around))
-            self._pid = _spawn(argv, env, theirs.fileno(), log, words)
+            words += [] if home is None else [os.path.realpath(home)]
+            self._pid = _spawn(argv, env, theirs.fileno(), words)
         except OSError:
             self._socket.close()
             raise
@@ -167,15 +168,13 @@ class LauncherConnection:
             os.waitpid(self._pid, 0)
 
 
-def _spawn(argv: list[str], env: dict[str, str], control: int, log: Path | None, words: list[str]) -> int:
+def _spawn(argv: list[str], env: dict[str, str], control: int, words: list[str]) -> int:
     """Start a launcher in its own session, so that Ctrl-C in the terminal doesn't reach it."""
     place = 3 if control != 3 else 4  # dup2 to the same number would leave it close-on-exec
-    out = os.devnull if log is None else str(log)
-    append = os.O_WRONLY | os.O_APPEND | os.O_CREAT
     actions: list[tuple[Any, ...]] = [
         (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-        (os.POSIX_SPAWN_OPEN, 1, out, append, 0o644),
-        (os.POSIX_SPAWN_OPEN, 2, out, append, 0o644),
+        (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
+        (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),
         (os.POSIX_SPAWN_DUP2, control, place),
     ]
     argv = [*argv, str(place), str(raise_descriptor_limit()), *words]

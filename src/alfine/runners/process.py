@@ -65,7 +65,7 @@ class ProcessRunner:
         news: Called from a thread of this runner when one of its training jobs has begun, has printed something, or has ended.
         environments: The folder of the virtual environments into which requirements.txt files are installed. None: a folder
             beside the training jobs.
-        launcher_log: The file for the launchers' own output: their tracebacks, and what imports print. None drops it.
+        home: The home of the training jobs: `alfine doctor --check` of a home names the launchers that were left behind there.
 
     Attributes:
         apart: Whether its launchers aren't to be children of this process, which may kill its children when it ends.
@@ -76,12 +76,12 @@ class ProcessRunner:
     shares_environments_with = "plain processes"
     """Who uses the same virtual environments: what a plain process could change, no sandbox uses."""
 
-    def __init__(self, news: News, *, environments: Path | None = None, launcher_log: Path | None = None) -> None:
+    def __init__(self, news: News, *, environments: Path | None = None, home: Path | None = None) -> None:
         self.apart = False
         self._news = news
         self._watch = FolderWatch(news)
         self._environments = environments
-        self._launcher_log = launcher_log
+        self._home = home
         self._mutex = threading.RLock()
         self._cold: LauncherConnection | None = None
         self._warm: dict[Warm, LauncherConnection] = {}
@@ -265,7 +265,7 @@ class ProcessRunner:
     def _cold_launcher(self) -> LauncherConnection:
         if self._cold is None or not self._cold.alive:
             argv = [sys.executable, "-I", "-S", launcher.PROGRAM]
-            self._cold = LauncherConnection(argv, host_environment(), self._launcher_log, self._heard, apart=self.apart)
+            self._cold = LauncherConnection(argv, host_environment(), self._home, self._heard, apart=self.apart)
         return self._cold
 
     def _warm_launcher(self, decision: Warm) -> LauncherConnection:
@@ -274,7 +274,7 @@ class ProcessRunner:
             self._drop_warm(decision)
             argv = [*decision.around, decision.python, os.path.realpath(launcher.PROGRAM)]
             connection = LauncherConnection(
-                argv, dict(decision.environment), self._launcher_log, self._heard, decision, apart=self.apart
+                argv, dict(decision.environment), self._home, self._heard, decision, apart=self.apart
             )
         self._warm[decision] = connection  # put last: the order is that of the last use
         return connection

@@ -85,7 +85,7 @@ class SandboxRunner(ProcessRunner):
         hidden: Folders that no training job may see, such as alfine's home.
         closed: Returns the TCP ports to which no training job may connect, such as that of alfine's server.
         environments: See `ProcessRunner`.
-        launcher_log: See `ProcessRunner`.
+        home: See `ProcessRunner`.
     """
 
     shares_environments_with = ""
@@ -97,9 +97,9 @@ class SandboxRunner(ProcessRunner):
         hidden: Iterable[Path] = (),
         closed: Callable[[], tuple[int, ...]] = tuple,
         environments: Path | None = None,
-        launcher_log: Path | None = None,
+        home: Path | None = None,
     ) -> None:
-        super().__init__(news, environments=environments, launcher_log=launcher_log)
+        super().__init__(news, environments=environments, home=home)
         self._hidden = tuple(Path(os.path.realpath(folder)) for folder in hidden)
         self._closed = closed
         self._viewed: tuple[LocalLaunch | None, tuple[str, ...]] = (None, ())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -15,6 +16,12 @@ from alfine.runners.log_files import log_status
 
 ENGINE_SECONDS = 20.0
 """Longest time, in seconds, that a container engine may take to list its containers."""
+
+IDLE_SECONDS = 0.3
+"""Seconds for which a launcher that was left behind does nothing. One that is still importing, or about to end, does something."""
+
+PROGRAMS = {os.fsencode(path) for path in (launcher.PROGRAM, os.path.realpath(launcher.PROGRAM))}
+"""The launcher's program as command lines have it."""
 
 
 def processes_of(folders: Iterable[Path]) -> dict[Path, list[int]]:
@@ -38,14 +45,28 @@ def processes_of(folders: Iterable[Path]) -> dict[Path, list[int]]:
     return found
 
 
-def idle_launchers() -> list[int]:
-    """Return the launchers whose alfine has ended and that supervise nothing: they should have ended, too.
+def idle_launchers(home: Path) -> list[int]:
+    """Return a home's launchers whose alfine has ended, that supervise nothing, and that don't end either.
 
     Those of a Ray node's slots aren't among them: they aren't children of the process that started them while it runs, either.
     """
-    return [
-        pid for pid in _processes() if _is_child_launcher(pid) and _parent(pid) == 1 and not launcher.children_of(pid)
-    ]
+    first = _waiting_launchers(home)
+    if not first:
+        return []
+    time.sleep(IDLE_SECONDS)
+    second = _waiting_launchers(home)
+    return [pid for pid, times in first.items() if second.get(pid) == times]
+
+
+def _waiting_launchers(home: Path) -> dict[int, tuple[bytes, bytes]]:
+    """Return the processor times of launchers without an alfine and without a training job that wait for something."""
+    found = {}
+    for pid in _processes():
+        if _is_launcher_of(pid, home) and not launcher.children_of(pid):
+            state, parent, *others = _fields_of(pid)
+            if int(parent) == 1 and state in (b"S", b"T"):  # proc(5): sleeping, stopped
+                found[pid] = (others[9], others[10])
+    return found
 
 
 def containers_of(engine: ContainerEngine, top: Path) -> Iterator[tuple[str, Path]]:
@@ -112,14 +133,15 @@ def _folder_of(pid: int, logs: dict[tuple[int, int], Path], bases: dict[bytes, P
     return None
 
 
-def _is_child_launcher(pid: int) -> bool:
-    words = _bytes_of(pid, "cmdline").split(b"\0")
-    return launcher.PROGRAM.encode() in words and b"apart" not in words
+def _is_launcher_of(pid: int, home: Path) -> bool:
+    """Return whether a process is a launcher of a home, or a training job that was forked from one: a home is the last word."""
+    *words, last, _ = [b"", *_bytes_of(pid, "cmdline").split(b"\0")]
+    return last == os.fsencode(os.path.realpath(home)) and not PROGRAMS.isdisjoint(words)
 
 
-def _parent(pid: int) -> int:
-    fields = _bytes_of(pid, "stat").rpartition(b")")[2].split()
-    return int(fields[1]) if len(fields) > 1 else 0
+def _fields_of(pid: int) -> list[bytes]:
+    """Return what the kernel says of a process from its state on, see proc(5); zeros where it has ended."""
+    return _bytes_of(pid, "stat").rpartition(b")")[2].split() or [b"0"] * 13
 
 
 def _bytes_of(pid: int, name: str) -> bytes:

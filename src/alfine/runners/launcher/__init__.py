@@ -1,13 +1,14 @@
 """The launcher: a program that starts and supervises training jobs, so that they outlive alfine.
 
-    python -I -S launcher/__main__.py FD LIMIT        starts any command
-    python launcher/__main__.py FD LIMIT warm         imports a script's modules, and forks training jobs that run the script
+    python -I -S launcher/__main__.py FD LIMIT HOME   starts any command
+    python launcher/__main__.py FD LIMIT warm HOME    imports a script's modules, and forks training jobs that run the script
 
 It uses only the standard library, works with Python 3.8 or newer, and imports nothing of alfine, because it may run under the user's
 interpreter. It reads requests from the socket FD, one JSON object a line, and writes events to it. At the end of file (alfine has
 ended, or has let go) it goes on until its training jobs have ended. LIMIT is the soft limit on descriptors that training jobs get: the
-launcher itself takes the hard one, since it holds one for each. `supervisor` is its loop, `job` one training job, `hosts` a training
-job of several hosts; `preload`, `script` and `entering` are the warm start; alfine itself uses `files` and `processes` too.
+launcher itself takes the hard one, since it holds one for each. HOME is for whoever looks at processes: the launcher doesn't read it.
+`supervisor` is its loop, `job` one training job, `hosts` a training job of several hosts; `preload`, `script` and `entering` are the
+warm start; alfine itself uses `files` and `processes` too.
 
 Each training job has a folder `.alfine`, whose files alfine can rely on:
 

@@ -20,7 +20,7 @@ NAME = "_alfine_launcher"
 
 
 def main(arguments: list[str]) -> int:
-    """Run the launcher and return its exit code. arguments: FD, the soft limit on descriptors of training jobs, «warm» if it is.
+    """Run the launcher and return its exit code. arguments: FD, the soft limit on descriptors of training jobs, «warm» if it is, the home.
 
     With «apart» it isn't the child of the process that started it, which may kill its children when it ends, as actors of Ray do.
     """
