@@ -81,7 +81,7 @@ class Listening:
         if not past.jobs:
             return Verdict(outlook=Outlook.CONTINUE, criterion="Listening", sentence=".")
         job = past.jobs[-1]
-        of_job = job.number, job.definition, job.hyperparameters["eta"], len(job.reports), job.objective
+        of_job = job.number, job.definition, job.hyperparameters.get("eta"), len(job.reports), job.objective
         self.heard.append([past.elapsed_seconds, past.ended, *of_job])
         return Verdict(outlook=Outlook.CONTINUE, criterion="Listening", sentence=".")
 

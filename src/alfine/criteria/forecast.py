@@ -128,15 +128,16 @@ def forecast_of(history: History, criteria: Sequence[CompletionCriterion]) -> Fo
         )
     limits = {name_of(criterion) for criterion in criteria if getattr(criterion, "is_limit", False)}
     jobs, winners = _first(history, possible, limits)
-    work = _work(future, jobs)
-    seconds = None if work is None else _range(np.minimum(work / history.spec.max_parallel, _seconds_left(history)))
+    work, parallel = _work(future, jobs), history.spec.max_parallel
+    if work is not None:
+        work = np.minimum(work, _seconds_left(history) * parallel)
     price = (history.spec.price_per_hour or 0.0) / cost.HOUR
     paid = cost.compute_seconds(history) / history.training_seconds if history.training_seconds else math.nan
     return Forecast(
         remaining=future.rem,
         gain=gain,
         training_jobs=_range(jobs),
-        seconds=seconds,
+        seconds=None if work is None else _range(work / parallel),
         money=None if work is None or not history.spec.price_per_hour else _range(work * paid * price),
         chances={name: count / PATHS for name, count in winners.most_common()},
     )

@@ -157,14 +157,13 @@ class Evidence:
         first = int(np.argmax(self.expected <= self.expected.min() + eps))
         return len(self.expected) - 1 - first
 
-    def signals(self, eps: float, ahead: int = 0) -> dict[str, float]:
-        """Return the signals by name, as they are, or as they would be `ahead` training jobs later if nothing else changed.
+    def signals(self, eps: float) -> dict[str, float]:
+        """Return the signals by name.
 
         Args:
             eps: The improvement that matters, in units of the objective.
-            ahead: Training jobs from now, without an improvement.
         """
-        k, rem, s = self.k + ahead, self.rem - ahead, self.since(eps) + ahead
+        k, rem, s = self.k, self.rem, self.since(eps)
         w, best = self.expected, float(self.expected.min())
         tenth = float(np.partition(w, LEAST_RESULTS - 1)[LEAST_RESULTS - 1])
         return {
