@@ -59,6 +59,7 @@ def test_there_and_back_is_the_same_row_by_row(full, tmp_path, postgres_url):
     with closing(Store(postgres_url)) as store:
         assert StoredKeys(store.database).all() == [made]
         assert store.create(spec(name="third"), at(5)).id == 3, "ids go on where they were"
+        store.create_algorithm(Algorithm(name="another", request={}, tags={}, created_at=at(5)))
         assert store.history("Job").facts[0].at == at(0)
 
 

@@ -1,5 +1,7 @@
 """PostgreSQL tells every process what users ask for, so that no process has to look."""
 
+import os
+import threading
 from contextlib import closing
 from queue import Queue
 
@@ -35,8 +37,37 @@ def test_others_hear_of_what_users_ask_for_and_not_of_what_engines_record(heard,
         other.create(spec(name="second"), at(7))
         other.request_stop("second", at(8))
         other.delete("second")
-    assert [heard.get(timeout=PATIENCE) for _ in range(6)] == ["job"] * 3 + ["second"] * 3
+        epoch = other.claim("job", "engine", "node", lambda _: True)
+        other.release("job", epoch)
+        other.leave("engine")
+        other.force_end("job", at(9), "it hangs", None)
+    told = [heard.get(timeout=PATIENCE) for _ in range(9)]
+    assert told == ["job"] * 3 + ["second"] * 3 + ["job", "engine", "job"]
     assert heard.empty()
+
+
+def test_who_hears_no_more_leaves_nothing_behind(postgres_url):
+    first, second, open_files = Queue(), Queue(), []
+    with closing(Store(postgres_url)) as store, closing(Store(postgres_url)) as other:
+        for number in range(3):
+            with store.announcements.heard_by(first.put):
+                assert first.get(timeout=PATIENCE) is None
+                with store.announcements.heard_by(second.put):
+                    other.create(spec(name=f"both-{number}"), at(0))
+                    assert {first.get(timeout=PATIENCE), second.get(timeout=PATIENCE)} == {f"both-{number}"}
+                other.create(spec(name=f"first-{number}"), at(0))
+                assert first.get(timeout=PATIENCE) == f"first-{number}"
+            assert not [thread for thread in threading.enumerate() if thread.name == "alfine-listen"]
+            open_files.append(len(os.listdir("/dev/fd")))  # noqa: PTH208 - names alone
+        assert second.empty()
+        assert len({*open_files}) == 1
+        with store.announcements.heard_by(first.put):
+            assert first.get(timeout=PATIENCE) is None
+            store.announcements.close()
+            other.create(spec(), at(0))
+        assert first.empty()
+        with store.reading() as connection:
+            assert connection.exec_driver_sql("SELECT count(*) FROM pg_listening_channels()").scalar() == 0
 
 
 def test_after_a_connection_has_ended_any_announcement_may_have_been_missed(heard, postgres_url):

@@ -27,6 +27,7 @@ def test_keys_are_made_found_and_deleted(store, tmp_path):
     first, second = keys.create(at(0)), keys.create(at(1))
     assert keys
     assert keys.all() == [first, second]
+    assert [(len(key.id), len(key.secret)) for key in (first, second)] == [(20, 40)] * 2, "as AWS has them"
     assert keys.secret(first.id) == first.secret
     for unknown in ("AKIAQQQQQQQQQQQQQQQQ", "../alfine.db", "", "a\0b"):
         assert keys.secret(unknown) is None
@@ -38,6 +39,18 @@ def test_keys_are_made_found_and_deleted(store, tmp_path):
     assert keys.secret(second.id) == "another"
     with pytest.raises(InvalidSpec, match="must be 3 to 128 letters and digits"):
         keys.add(AccessKey("a/b", "secret", at(3)))
+
+
+def test_files_of_keys_are_their_owners_alone(tmp_path):
+    (tmp_path / "home" / "keys").mkdir(parents=True, mode=0o755)
+    keys = [KeyFiles(tmp_path / name).create(at(0)) for name in ("home", "new/home")]
+    modes = {path: path.stat().st_mode & 0o777 for path in tmp_path.rglob("*") if path.name != "new"}
+    assert {path.name: mode for path, mode in modes.items() if path.parent.name == "keys"} == {
+        key.id: 0o600 for key in keys
+    }
+    assert {modes[tmp_path / folder] for folder in ("home/keys", "new/home/keys", "new/home")} == {0o700}
+    (tmp_path / "home" / "keys" / ".new-draft").write_text("{")
+    assert KeyFiles(tmp_path / "home").all() == keys[:1]
 
 
 def test_a_database_takes_over_the_keys_of_a_home_once(tmp_path, postgres_url):
