@@ -56,6 +56,27 @@ def test_a_launch_into_another_world_leaves_this_one_alone():
     assert [job.name for job in further.jobs] == ["job-001", "#2"]
 
 
+def test_a_copy_takes_no_result_that_would_change_the_history_itself():
+    past = history([2.0])
+    past.record(Launched(at=past.now, number=2, name="job-002", hyperparameters=past.jobs[0].hyperparameters))
+    further = past.with_running([past.jobs[0].hyperparameters])
+    further.record(Reported(at=past.now, number=3, metric="objective", step=1, value=0.5))
+    refused = (
+        Reported(at=past.now, number=2, metric="objective", step=1, value=0.5),
+        Ended(at=past.now, number=2, status="Completed", objective=0.5),
+        Ended(at=past.now, number=3, status="Completed", objective=0.5),
+    )
+    for fact in refused:
+        with pytest.raises(IllegalTransition, match="copy"):
+            further.record(fact)
+    assert (past.launches, len(past.finished), past.job(2).reports, past.observations()[1].tolist()) == (
+        2,
+        1,
+        [],
+        [2.0],
+    )
+
+
 @pytest.mark.parametrize("status", ["Completed", "Failed", "Stopped"])
 def test_an_ended_training_job_cannot_end_again(status):
     past = history([1.0])

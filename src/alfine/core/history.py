@@ -98,6 +98,7 @@ class History(DerivedValues):
         self.stop_requested_at: datetime | None = None
         self.hypothetical = False
         self.stream: int | None = None
+        self._copied = 0  # how many training jobs a copy shares with its history
         self.memo: dict[MemoKey[Any], tuple[Hashable, Any]] = {}
         self._numbered: MutableMapping[int, TrainingJob] = {}
         # By configuration, the number of its first training job.
@@ -117,10 +118,14 @@ class History(DerivedValues):
             fact: What happened, not before the last fact.
 
         Raises:
-            IllegalTransition: Where the fact can't follow those before it.
+            IllegalTransition: Where the fact can't follow those before it, or a copy can't take it.
         """
         if isinstance(fact, Launched) and fact.number != len(self.jobs) + 1:
             raise IllegalTransition(f"training job {fact.number} can't be launched after {len(self.jobs)} others.")
+        if self.hypothetical and not (isinstance(fact, Launched | Started | Reported) and fact.number > self._copied):
+            raise IllegalTransition(
+                "a copy takes only launches, and news of what was launched in it: it shares the rest."
+            )
         self._take(fact)
         if self._parts and not isinstance(fact, OfTuningJob):
             self.of(self.job(fact.number).definition)._take(fact)  # noqa: SLF001 - another history
@@ -442,7 +447,7 @@ class History(DerivedValues):
     def _copy(self) -> History:
         """Return a copy in which training jobs can be launched. It shares what was recorded, so that it costs the same at any length."""
         copy = History.__new__(History)
-        copy.__dict__.update(self.__dict__)
+        copy.__dict__.update(self.__dict__, _copied=self.launches)
         copy.facts, copy.jobs, copy.running = extended_list(self.facts), extended_list(self.jobs), dict(self.running)
         copy.repeated = extended_mapping(self.repeated)
         copy.__dict__["_numbered"] = extended_mapping(self._numbered)
