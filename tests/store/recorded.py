@@ -146,9 +146,7 @@ def shown(value: Any) -> str:
         case Mapping() if "HyperParameterTuningJobName" in value:
             return request_in_short(value)
         case Mapping():
-            numbered = all(isinstance(key, int) for key in value)  # such as those of tuning jobs, in any order
-            items = sorted(value.items()) if numbered else value.items()
-            return "{" + ", ".join(f"{shown(key)}: {shown(each)}" for key, each in items) + "}"
+            return "{" + ", ".join(sorted(f"{shown(key)}: {shown(each)}" for key, each in value.items())) + "}"
         case set() | frozenset():
             return "{" + ", ".join(sorted(map(shown, value))) + "}"
         case tuple() if hasattr(value, "_fields"):

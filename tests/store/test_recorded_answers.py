@@ -191,7 +191,7 @@ def of_jobs(store, ask):
         ask(queries.last_end, job)
         ask(recorded_at, job)
         for now in (0, 42, 43.5, 100):
-            ask(training_times, job, at(now))
+            ask(times, job, at(now))
     ask(counters_of, [FALLS, PARTS, EMPTY, 99])
     ask(counters_of, [])
     ask(ended_training_jobs)
@@ -200,6 +200,10 @@ def of_jobs(store, ask):
     ask(running, FALLS)
     ask(reserved_training_jobs)
     ask(ping)
+
+
+def times(connection, job, now):
+    return sorted(training_times(connection, job, now), key=str)
 
 
 def row_id(connection, name, *, to_write=False):

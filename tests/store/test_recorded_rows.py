@@ -104,7 +104,7 @@ def of_creation(store, do):
     do(store.create, alone("LONE"), at(3))
     do(store.create, alone("job-001-0123abcd"), at(3))
     do(store.create, alone("job-01-0123abcd"), at(3))
-    do(store.delete, alone("job-01-0123abcd").name)
+    do(deleted, store, alone("job-01-0123abcd").name)
     do(store.finish, "job", "Completed", at(3))
     do(store.create, alone("job-001-0123abcd"), at(3))
     do(store.change, "job", job_a.request, job_a, at(4))
@@ -234,6 +234,10 @@ def sorted_facts(store):
     return sorted(store.facts_of_unfinished().items())
 
 
+def deleted(store, name):
+    return sorted(store.delete(name))
+
+
 def facts_of(store, name):
     return store.history(name).facts
 
@@ -316,9 +320,9 @@ def of_removal(store, do):
     for number in (1, 1, 3, 2):
         do(store.delete_training_job, made, number)
     do(store.delete_training_job, id_of(store, "removed"), 1)
-    do(store.delete, "removed")
-    do(store.delete, "removed")
-    do(store.delete, "asked")
+    do(deleted, store, "removed")
+    do(deleted, store, "removed")
+    do(deleted, store, "asked")
     do(store.delete_training_job, store.get(alone("lone").name).id, 1)
 
 

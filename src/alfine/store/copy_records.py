@@ -86,7 +86,7 @@ def _refuse_running(source: Store, runs: Callable[[str], bool]) -> None:
 
 def _refuse_full(connection: Connection, name: str) -> None:
     for table in _tables():
-        if connection.execute(sa.select(sa.literal(1)).select_from(table).limit(1)).first():
+        if connection.scalar(sa.select(sa.select(table).exists())):
             raise InUse(f"{name} has records already (table {table.name}). Copy into an empty database.")
 
 
@@ -116,10 +116,9 @@ def _rows(connection: Connection, table: sa.Table) -> Iterator[Row]:
     names = ", ".join(f'"{column.name}"' for column in table.columns)
     order = ", ".join(f'"{column.name}"' for column in table.primary_key)
     query = f'SELECT {names} FROM "{table.name}" ORDER BY {order}'  # noqa: S608 - our own names
-    columns = [*table.columns]
     streamed = {"stream_results": True, "max_row_buffer": ROWS_A_STEP}
     for row in connection.exec_driver_sql(query, execution_options=streamed):
-        yield tuple(_plain(column, value) for column, value in zip(columns, row, strict=True))
+        yield tuple(map(_plain, table.columns, row))
 
 
 def _plain(column: sa.Column[Any], value: Any) -> Any:
@@ -128,8 +127,6 @@ def _plain(column: sa.Column[Any], value: Any) -> Any:
         return bool(value)
     if isinstance(value, str) and isinstance(column.type, Line):
         return Line.without_nul(value)
-    if isinstance(value, int) and isinstance(column.type, sa.Float):
-        return float(value)
     return value
 
 

@@ -190,13 +190,16 @@ class Database:
 
 def _prepare_sqlite(connection: Any, record: object) -> None:  # noqa: ARG001 - what SQLAlchemy calls
     connection.isolation_level = None  # transactions begin where `_begin` says, not where sqlite3 guesses
-    cursor = connection.cursor()
-    cursor.execute(f"PRAGMA busy_timeout = {round(BUSY_SECONDS * 1000)}")
-    cursor.execute("PRAGMA journal_mode = WAL")
-    cursor.execute("PRAGMA synchronous = FULL")  # a commit survives a loss of power, not only of the process
-    cursor.execute("PRAGMA foreign_keys = ON")
-    cursor.close()
+    _wait_for_others(connection)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")  # a commit survives a loss of power, not only of the process
+    connection.execute("PRAGMA foreign_keys = ON")
     _refuse_reading_only(connection)
+    _wait_for_others(connection)
+
+
+def _wait_for_others(connection: Any) -> None:
+    connection.execute(f"PRAGMA busy_timeout = {round(BUSY_SECONDS * 1000)}")
 
 
 def _refuse_reading_only(connection: Any) -> None:
@@ -205,16 +208,13 @@ def _refuse_reading_only(connection: Any) -> None:
     While a file can't be opened for writing, because descriptors or the rights are missing for a moment, SQLite opens it for
     reading. All later connections of the process would then share its memory, which is mapped for reading, too.
     """
-    cursor = connection.cursor()
-    file = cursor.execute("PRAGMA database_list").fetchone()[2]
+    file = connection.execute("PRAGMA database_list").fetchone()[2]
     try:
-        cursor.execute("PRAGMA busy_timeout = 0")
-        cursor.execute("BEGIN IMMEDIATE")  # where the file is open for reading, this begins to read
-        cursor.execute("PRAGMA user_version = 0")  # any write; SQLite refuses it before it takes a lock
-        cursor.execute("ROLLBACK")
+        connection.execute("PRAGMA busy_timeout = 0")
+        connection.execute("BEGIN IMMEDIATE")  # where the file is open for reading, this begins to read
+        connection.execute("PRAGMA user_version = 0")  # any write; SQLite refuses it before it takes a lock
+        connection.execute("ROLLBACK")
     except sqlite3.OperationalError as error:
         if error.sqlite_errorcode & PRIMARY_CODE != sqlite3.SQLITE_BUSY and os.access(file, os.W_OK):
             connection.close()
             raise
-    cursor.execute(f"PRAGMA busy_timeout = {round(BUSY_SECONDS * 1000)}")
-    cursor.close()

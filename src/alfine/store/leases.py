@@ -117,7 +117,7 @@ class Leases:
     def engines(self) -> Sequence[LiveEngine]:
         """Return the engines that aren't silent, by id."""
         with self.database.reading() as connection:
-            query = sa.select(servers).where(servers.c.seen_at >= before_now(self.silence)).order_by(servers.c.id)
+            query = sa.select(servers).where(heard_within(self.silence)).order_by(servers.c.id)
             return [LiveEngine(*row) for row in connection.execute(query) if not row.id.startswith(LEFT)]
 
     def silence_of(self, node: str) -> timedelta | None:
@@ -184,7 +184,7 @@ class Leases:
             return connection.scalars(sa.select(tuning_jobs.c.name).where(mine, self._runs_at_others(node))).all()
 
     def _runs_at_others(self, node: str) -> sa.ColumnElement[bool]:
-        lives = servers.c.url.is_not(None) & (servers.c.seen_at >= before_now(self.silence))
+        lives = servers.c.url.is_not(None) & heard_within(self.silence)
         return _runs_on(training_jobs.c.node.in_(sa.select(servers.c.node).where(lives, servers.c.node != node)))
 
     def _is_elsewhere(self, node: str) -> sa.ColumnElement[bool]:
@@ -194,7 +194,7 @@ class Leases:
         """Return how many unfinished tuning jobs each server runs, by the id of its engine; of the servers that aren't silent."""
         with self.database.reading() as connection:
             runs = (tuning_jobs.c.owner == servers.c.id) & UNFINISHED
-            lives = servers.c.url.is_not(None) & (servers.c.seen_at >= before_now(self.silence))
+            lives = servers.c.url.is_not(None) & heard_within(self.silence)
             query = sa.select(servers.c.id, sa.func.count(tuning_jobs.c.id)).outerjoin_from(servers, tuning_jobs, runs)
             return {row[0]: row[1] for row in connection.execute(query.where(lives).group_by(servers.c.id))}
 
@@ -265,7 +265,11 @@ def is_served(connection: Connection, alive: Callable[[str], bool]) -> bool:
 
 
 def _not_silent(connection: Connection) -> sa.ColumnElement[bool]:
-    silence = SILENCE_OF_SQLITE if connection.dialect.name == "sqlite" else SILENCE
+    return heard_within(SILENCE_OF_SQLITE if connection.dialect.name == "sqlite" else SILENCE)
+
+
+def heard_within(silence: timedelta) -> sa.ColumnElement[bool]:
+    """Return the condition for engines that have said within a time span that they run."""
     return servers.c.seen_at >= before_now(silence)
 
 

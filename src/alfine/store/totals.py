@@ -13,7 +13,8 @@ import sqlalchemy as sa
 from alfine.core.facts import TRANSITIONS, TUNING_TRANSITIONS
 from alfine.store.conditions import UNFINISHED
 from alfine.store.database import Connection
-from alfine.store.database_time import before_now, database_now
+from alfine.store.database_time import database_now
+from alfine.store.leases import heard_within
 from alfine.store.schema import servers, training_jobs, tuning_jobs
 
 
@@ -54,7 +55,7 @@ def totals(connection: Connection, silence: timedelta) -> Totals:
         connection: An open connection.
         silence: How long an engine may be silent before others take it for dead.
     """
-    living = sa.select(servers.c.id).where(servers.c.seen_at >= before_now(silence))
+    living = sa.select(servers.c.id).where(heard_within(silence))
     unowned = UNFINISHED & (tuning_jobs.c.owner.is_(None) | tuning_jobs.c.owner.not_in(living))
     owners = sa.select(tuning_jobs.c.owner).where(UNFINISHED, tuning_jobs.c.owner.is_not(None))
     heartbeats = sa.select(database_now(), sa.func.min(servers.c.seen_at)).where(servers.c.id.in_(owners))

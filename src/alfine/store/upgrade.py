@@ -78,7 +78,7 @@ def _statements(dialect_name: str) -> tuple[str, ...]:
     """Return the statements that make all tables and indexes, and the table in which Alembic keeps the revision."""
     dialect = sa.dialects.registry.load(dialect_name)()
     key = sa.PrimaryKeyConstraint("version_num", name="alembic_version_pkc")  # as Alembic calls it
-    revisions = sa.Table("alembic_version", sa.MetaData(), sa.Column("version_num", sa.String(32), nullable=False), key)
+    revisions = sa.Table("alembic_version", sa.MetaData(), sa.Column("version_num", sa.String(32)), key)
     tables = [*TABLES.sorted_tables, revisions]
     indexes = [index for table in tables for index in sorted(table.indexes, key=lambda index: str(index.name))]
     made: list[sa.schema.DDLElement] = [*map(sa.schema.CreateTable, tables), *map(sa.schema.CreateIndex, indexes)]
