@@ -1,9 +1,12 @@
 """Tuning jobs that test_recorded_verdicts.py judges: each is a few facts, and some are looked at after every fact."""
 
+import numpy as np
+
 from alfine import Categorical, Integer
 from alfine.core.facts import Ended, Launched, Reported, Started, StopAsked, TimePassed, TuningJobStopAsked
 from alfine.core.history import History
 from alfine.core.read_spec import read_spec
+from alfine.criteria.improvement import Evidence
 from tests.building import EPOCH, SPACE, at, history, one_job, several, spec
 
 CONVERGED = "ConvergenceDetected"
@@ -184,6 +187,28 @@ def of_others():
             past.record(fact)
     return past
 
+
+FALLING = np.array([9.0, 7.0, 8.0, 6.5, 6.0, 6.25, 5.0, 5.5, 5.25, 4.0, 4.25, 4.5])
+RISING = np.array([1.0, 1.5, *np.linspace(2.0, 3.0, 28)])
+NEAR = np.array([[-0.5, 1.0], [0.25, 0.5], [3.0, 0.01]])
+
+EVIDENCES = {
+    "early": Evidence(FALLING, FALLING, k=12, rem=5, hyperparameters=3, prospects=NEAR, noise=0.0, locality=0.5),
+    "without a model": Evidence(
+        FALLING, FALLING, k=14, rem=40, hyperparameters=1, prospects=None, noise=0.2, locality=0.0
+    ),
+    "of noisy results": Evidence(
+        FALLING, FALLING + 0.5, k=12, rem=8, hyperparameters=2, prospects=NEAR, noise=1.0, locality=1.0
+    ),
+    "hopeful": Evidence(
+        FALLING, FALLING, k=10, rem=5000, hyperparameters=9, prospects=-9 * NEAR**2, noise=0.0, locality=2.0
+    ),
+    "hopeless": Evidence(RISING, RISING, k=700, rem=1, hyperparameters=0, prospects=NEAR[2:], noise=0.0, locality=0.01),
+    "level": Evidence(
+        np.full(11, 2.0), np.full(11, 2.0), k=11, rem=3, hyperparameters=1, prospects=None, noise=0.0, locality=1.0
+    ),
+}
+"""What is known of tuning jobs whose results needn't be fitted by a model."""
 
 LOOKED_AT = {
     crowded: CROWDED,

@@ -12,11 +12,12 @@ import pytest
 
 from alfine.core.protocols import verdict_of
 from alfine.criteria import ALWAYS, criterion_from_text
-from alfine.criteria.forecast import forecast_of
-from alfine.criteria.future import Future
+from alfine.criteria.forecast import forecast_of, gain_of
+from alfine.criteria.future import Future, chance, score_within
+from alfine.criteria.improvement import jobs_until, score_ahead, steps_ahead
 from alfine.jobs.policy_for import policy_for
 from tests.building import EPOCH
-from tests.contracts.recorded_pasts import LOOKED_AT
+from tests.contracts.recorded_pasts import EVIDENCES, LOOKED_AT
 from tests.contracts.test_recorded_verdicts import alike, heard
 
 FILE = Path(__file__).with_name("looks.json")
@@ -61,30 +62,51 @@ def said(name):
     rows = {text: {"looks": seen.get(text), **last(past, each, future)} for text, each in criteria.items()}
     if future.evidence is not None:
         sizes = [size * future.evidence.spread for size in (0.001, 0.1, 2.0)]
-        rows["within"] = [[*future.within(size)[:10:4], *future.within(size)[18::50]] for size in sizes if size]
+        rows["within"] = [[*future.within(size)[:40:5], *future.within(size)[68::50]] for size in sizes if size]
     policy = policy_for(past.spec)
     rows["forecast"] = forecast_of(past, policy.criteria).as_dict()
     rows["forecast with all"] = forecast_of(past, [*policy.criteria, *asked.values()]).as_dict()
     rows["futures"] = heard(past)
-    return json.loads(json.dumps(rows), parse_float=lambda text: float(f"{float(text):.10g}"))
+    return rows
 
 
-@pytest.mark.parametrize("name", PASTS)
+def chances(name):
+    """The numbers that follow from some evidence, for improvements of several sizes."""
+    evidence, rows = EVIDENCES[name], {}
+    for share in (1e-5, 1e-3, 0.1, 1.0, 50.0):
+        size = share * evidence.spread
+        improved, of_signals = evidence.improved_by(size), evidence.signals(size)
+        rows[f"{share:g} of the spread"] = {
+            "p": [evidence.probability(size), chance(evidence, size), improved.probability(size), improved.rem],
+            "since, quiet jobs until": [
+                evidence.since(size),
+                *(jobs_until(evidence, size, d) for d in (0.5, 0.1, 0.01)),
+            ],
+            "ahead": [*score_ahead(evidence, size, np.arange(1.0 + len(steps_ahead(evidence.rem))))[:4]],
+            "within": score_within(evidence, size, horizon=7, quiet=np.array([0.0, 3.0]), ahead=2).tolist(),
+            **{signal: of_signals[signal] for signal in ("gap10", "crowd", "promise")},
+        }
+    return {**rows, "gain": gain_of(evidence), "residual": evidence.expected_residual_improvement()}
+
+
+def recorded(name):
+    numbers = chances(name) if name in EVIDENCES else said(name)
+    return json.loads(json.dumps(numbers), parse_float=lambda text: float(f"{float(text):.8g}"))
+
+
+@pytest.mark.parametrize("name", [*PASTS, *EVIDENCES])
 def test_what_criteria_say_after_each_fact_is_what_is_recorded(name):
-    alike(
-        said(name),
-        json.loads(FILE.read_text())[name],
-        f"{name}: is the change meant? The module says how to record it.",
-    )
+    before = json.loads(FILE.read_text())[name]
+    alike(recorded(name), before, f"{name}: is the change meant? The module says how to record it.")
 
 
 def written(name):
     """One line for each criterion, so that a diff shows whole verdicts."""
-    rows = [f"  {json.dumps(key)}: {json.dumps(row, ensure_ascii=False)}" for key, row in said(name).items()]
+    rows = [f"  {json.dumps(key)}: {json.dumps(row, ensure_ascii=False)}" for key, row in recorded(name).items()]
     inside = ",\n".join(rows)
     return f" {json.dumps(name)}: {{\n{inside}\n }}"
 
 
 if __name__ == "__main__":
-    parts = ",\n".join(map(written, PASTS))
+    parts = ",\n".join(map(written, (*PASTS, *EVIDENCES)))
     FILE.write_text(f"{{\n{parts}\n}}\n")

@@ -17,9 +17,11 @@ class Checked:
     count: int
     share: float = 0.5
     strict: bool = False
+    rounds: int = 0
 
     def __post_init__(self):
         whole_number(self, "count", least=1)
+        whole_number(self, "rounds")
         number(self, "share", above=0, below=1)
         true_or_false(self, "strict")
 
@@ -63,7 +65,8 @@ def asked(**settings):
         ("3 share=1", "share 1 must be a number above 0 and below 1."),
         ("3 share=nan", "share nan must be a number above 0 and below 1."),
         ("3 strict=yes", "strict 'yes' must be true or false."),
-        ("3 4 true 5", "'5' is one setting too many."),
+        ("3 rounds=-1", "rounds -1 must be a whole number from 0 on."),
+        ("3 4 true 5 6", "'6' is one setting too many."),
         ("share=0.1", "needs count."),
     ],
 )

@@ -73,6 +73,15 @@ def test_a_target_far_away_is_unlikelier_than_a_near_one():
     assert near.get("TargetObjectiveMetricValue", 0) > far.get("TargetObjectiveMetricValue", 0)
 
 
+def test_the_nearer_a_target_is_the_likelier_it_is_also_within_a_hair_of_the_best():
+    future = Future(history(FALLING, **WORDS))
+    steps = [1e-15, 1e-9, 1e-6, 1e-4, 1e-3, 1e-2, 0.1, 1.0]
+    met = [np.isfinite(future.ends(TargetObjectiveMetricValue(min(FALLING) - step))).mean() for step in steps]
+    assert met[0] == pytest.approx(met[3], abs=0.1)
+    assert met[0] > 0.5 > met[-1]
+    assert np.isfinite(future.ends(TargetObjectiveMetricValue(min(FALLING)))).all()
+
+
 def test_criteria_made_of_others_are_forecast_from_their_parts():
     assert forecast(AllOf(MaxRuntimeInSeconds(50), MaxNumberOfTrainingJobs(60))).training_jobs == (40, 40, 40)
     assert forecast(NotBefore(MaxRuntimeInSeconds(30), training_jobs=45)).training_jobs == (25, 25, 25)

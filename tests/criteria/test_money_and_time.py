@@ -77,6 +77,13 @@ def test_marginal_value_ends_early_where_gains_are_worth_little_and_late_where_t
     assert generous.training_jobs == 40
 
 
+def test_marginal_value_weighs_the_gain_of_1_2_5_10_and_more_training_jobs_up_to_all_that_are_left():
+    past = history([1.0 + 2.0 / n for n in range(1, 21)], price_per_hour=HOURLY, max_training_jobs=640)
+    worths = (1.0, 25.0, 37.0, 58.0, 98.0, 180.0, 360.0, 750.0, 1500.0, 3000.0)
+    best = [MarginalValue(worth).check(past).evidence["horizon"] for worth in worths]
+    assert best == [1, 2, 5, 10, 20, 50, 100, 200, 500, 620]
+
+
 def test_marginal_value_says_when_the_budget_is_used_up():
     past = history([1.0] * 12, price_per_hour=HOURLY, max_training_jobs=12)
     assert (
@@ -177,6 +184,14 @@ def test_the_users_own_stop_spares_nobody():
 def test_another_word_for_the_end_is_refused():
     with pytest.raises(InvalidSpec, match="'wait' isn't one of stop, drain, contenders"):
         policy_for(spec(at_end="wait", criteria=[ConvergenceDetected()]))
+
+
+def test_a_training_job_is_taken_to_last_as_long_as_the_longest_tenth_of_the_last_50():
+    past = history()
+    for seconds in (99.0, *[1.0] * 45, *[9.0] * 5):
+        for fact in one_job(past, 1.0, seconds=seconds):
+            past.record(fact)
+    assert Deadline(1000).check(past).evidence["next_training_job_seconds"] == 9.0
 
 
 def test_a_deadline_says_how_many_training_jobs_can_still_end():

@@ -56,7 +56,7 @@ class Deadline:
         is_number = not isinstance(self.when, bool) and isinstance(self.when, int | float)
         if is_number and not (is_finite_number(self.when) and self.when > 0):
             raise InvalidSpec([Fault(NAME, f"{shown(self.when)} must be a number of seconds above 0.")])
-        if not is_number and _instant(str(self.when)) is None:
+        if not is_number and not _is_instant(str(self.when)):
             raise InvalidSpec(
                 [
                     Fault(
@@ -90,7 +90,7 @@ class Deadline:
                 "training_jobs_left": more,
             },
             would_change=_would_change(outlook, more),
-            progress=1.0 if outlook is not Outlook.CONTINUE else max(0.0, min(1.0, 1.0 - (left - next_one) / whole)),
+            progress=1.0 if outlook is not Outlook.CONTINUE else max(0.0, 1.0 - (left - next_one) / whole),
             ask_again_at=None
             if passed or (self.active and not _anything_runs(history))
             else in_seconds(history.now, left - next_one if next_one < left else left),
@@ -106,15 +106,13 @@ class Deadline:
     def _whole(self, history: History) -> float:
         """Return the seconds from the creation to the deadline."""
         if isinstance(self.when, str):
-            at = _instant(self.when)
-            return max(1.0, (at - history.created_at).total_seconds()) if at else 1.0
+            return max(1.0, (datetime.fromisoformat(self.when) - history.created_at).total_seconds())
         return float(self.when)  # type: ignore[arg-type]  # a datetime has become a string
 
     def _left(self, history: History) -> float:
         """Return the seconds to the deadline; below 0 once it has passed."""
         if isinstance(self.when, str):
-            at = _instant(self.when)
-            return (at - history.now).total_seconds() if at else 0.0
+            return (datetime.fromisoformat(self.when) - history.now).total_seconds()
         return self._whole(history) - (active_seconds(history) if self.active else history.elapsed_seconds)
 
 
@@ -139,7 +137,7 @@ def _anything_runs(history: History) -> bool:
 def _expected_seconds(history: History) -> float:
     """Return the expected training time of the next training job, in seconds."""
     seconds = sorted(job.seconds for job in history.finished[-RECENT:] if job.started_at is not None)
-    return seconds[min(len(seconds) - 1, int(LONG_ONES * len(seconds)))] if seconds else 0.0
+    return seconds[int(LONG_ONES * len(seconds))] if seconds else 0.0
 
 
 def _sentence(outlook: Outlook, left: float, next_one: float) -> str:
@@ -161,10 +159,11 @@ def _would_change(outlook: Outlook, more: int | None) -> str:
     return f"About {count_of(more, 'more training job')} can end in time; more of shorter ones, fewer of longer ones."
 
 
-def _instant(text: str) -> datetime | None:
-    """Return the instant in UTC; None for a text that isn't one, has no time zone, or isn't in the years 1 to 9999 of UTC."""
+def _is_instant(text: str) -> bool:
+    """Return whether a text is an instant: a time with its zone, in the years 1 to 9999 of UTC."""
     try:
         at = datetime.fromisoformat(text)
-        return None if at.tzinfo is None else at.astimezone(UTC)
+        at.astimezone(UTC)
     except (ValueError, OverflowError):
-        return None
+        return False
+    return at.tzinfo is not None

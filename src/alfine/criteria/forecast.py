@@ -131,14 +131,14 @@ def forecast_of(history: History, criteria: Sequence[CompletionCriterion]) -> Fo
     work, parallel = _work(future, jobs), history.spec.max_parallel
     if work is not None:
         work = np.minimum(work, _seconds_left(history) * parallel)
-    price = (history.spec.price_per_hour or 0.0) / cost.HOUR
+    price = history.spec.price_per_hour
     paid = cost.compute_seconds(history) / history.training_seconds if history.training_seconds else math.nan
     return Forecast(
         remaining=future.rem,
         gain=gain,
         training_jobs=_range(jobs),
         seconds=None if work is None else _range(work / parallel),
-        money=None if work is None or not history.spec.price_per_hour else _range(work * paid * price),
+        money=None if work is None or not price else _range(work * paid * price / cost.HOUR),
         chances={name: count / PATHS for name, count in winners.most_common()},
     )
 

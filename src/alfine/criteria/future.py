@@ -29,7 +29,6 @@ from alfine.criteria.improvement import (
     WANING,
     WEIGHTS,
     Evidence,
-    logit,
     read_evidence,
     remaining,
     score_ahead,
@@ -55,6 +54,9 @@ WALK = 0.96
 
 RECALIBRATED = (-0.906, -1.446, -0.326)
 """By bench/stopping/forecasts.py --fit, for the weights that improvement.py has."""
+
+LEAST_SIZE = 1e-3
+"""In units of the spread: RECALIBRATED was fitted from here on, and smaller improvements are at least as likely."""
 
 HORIZONS = (1, 2, 3, 5, 8, 12, 20, 30, 50, 80, 120, 200, 350, 600)
 """Training jobs further on at which p_h is computed; between them it's interpolated."""
@@ -91,7 +93,7 @@ class Future:
         self._rng = np.random.default_rng((history.spec.seed, history.ended))
         if self.rem > 0 and len(history.observations()[1]) >= LEAST_RESULTS:
             self.evidence = read_evidence(history, self.rem)[0]
-            hazard = self._hazard(max(SIGNIFICANT * abs(self.evidence.best), 1e-3 * self.evidence.spread))
+            hazard = self._hazard(SIGNIFICANT * abs(self.evidence.best))
             luck = np.exp(FRAILTY * self._rng.standard_normal((PATHS, 1)))
             self.improves = self._rng.random(self.improves.shape) < 1.0 - (1.0 - hazard) ** luck
 
@@ -190,12 +192,12 @@ class Future:
         Only with evidence.
 
         Args:
-            size: The size of the improvement, in units of the objective, above 0.
+            size: The size of the improvement, in units of the objective.
         """
         assert self.evidence is not None
-        horizons = sorted({h for h in HORIZONS if h < self.rem} | {self.rem})
+        horizons = sorted({min(h, self.rem) for h in (*HORIZONS, self.rem)})
         p = [chance(replace(self.evidence, rem=h), size) for h in horizons]
-        within = np.interp(self.jobs, [0, *horizons], [0.0, *np.maximum.accumulate(p)])
+        within = np.interp(self.jobs, horizons, np.maximum.accumulate(p))
         return np.asarray(within, dtype=float)
 
     def quiet(self, since: int) -> Array:
@@ -257,15 +259,15 @@ class Forecastable(Protocol):
 
 
 def chance(evidence: Evidence, size: float) -> float:
-    """Return p(size) of the evidence's own horizon; size in units of the objective, above 0.
+    """Return p(size) of the evidence's own horizon.
 
     Args:
         evidence: What is known now; its `rem` is the horizon.
-        size: The size of the improvement, in units of the objective, above 0.
+        size: The size of the improvement, in units of the objective; below LEAST_SIZE it's taken to be that.
     """
-    q = min(1.0 - 1e-12, max(1e-12, evidence.probability(size)))
+    size = max(size, LEAST_SIZE * evidence.spread)
     x = math.log10(size / evidence.spread)
-    return sigmoid(logit(q) + sum(weight * x**power for power, weight in enumerate(RECALIBRATED)))
+    return sigmoid(evidence.score(size) + sum(weight * x**power for power, weight in enumerate(RECALIBRATED)))
 
 
 def score_within(evidence: Evidence, eps: float, horizon: int, quiet: Array, ahead: int) -> Array:

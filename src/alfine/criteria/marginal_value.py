@@ -148,7 +148,7 @@ class MarginalValue:
 
 
 def _horizons(rem: int) -> list[int]:
-    return sorted({h for h in HORIZONS if h < rem} | {rem})
+    return sorted({min(h, rem) for h in (*HORIZONS, rem)})
 
 
 def _percent(evidence: Evidence) -> float:
