@@ -194,7 +194,7 @@ class Structure:
             (n, d) the moved points, and (n, d) which coordinates are active.
         """
         settled, active = np.array(points, dtype=float), np.ones(points.shape, dtype=bool)
-        for j in map(int, np.flatnonzero(self.stretch < 1.0)):
+        for j in range(len(self.names)):
             if j not in self.conditions:
                 self._spread(settled, j, active[:, j])
         for j, rules in self.conditions.items():
@@ -209,7 +209,7 @@ class Structure:
         if part < 1.0:
             beyond = on & (settled[:, j] >= part)
             over = (settled[beyond, j] - part) / (1.0 - part)
-            settled[beyond, j] = np.clip(over, 0.0, 1.0 - 1e-12) * part
+            settled[beyond, j] = np.minimum(over, 1.0 - 1e-12) * part
 
     def allowed(self, settled: Array, active: Mask) -> Mask:
         """Return which points have none of the forbidden combinations, (n,). Takes what `settle` returns."""

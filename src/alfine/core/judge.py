@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from alfine.core.facts import Changed, Fact, StopAsked, TimePassed
+from alfine.core.facts import Changed, Fact, TimePassed
 from alfine.core.history import History
 from alfine.core.policy import Policy
 from alfine.core.protocols import Stop
@@ -32,7 +32,7 @@ class Judge:
         verdict: The verdict on the tuning job.
         verdicts: The latest verdict of each completion criterion.
         judged_at: The number of facts after which a verdict that isn't CONTINUE was reached; None before.
-        stops: Early stops that are decided and not recorded yet, by the training job's number.
+        stops: Early stops that were decided, by the training job's number; `due` returns those that are to be carried out.
     """
 
     history: History
@@ -52,8 +52,6 @@ class Judge:
         for fact in facts:
             self.pass_time(fact.at)
             self.history.record(fact)
-            if isinstance(fact, StopAsked):
-                self.stops.pop(fact.number, None)
             if isinstance(fact, Changed):
                 self.verdict, self.judged_at = UNDECIDED, None
                 self.policy = self.changed(self.history.spec) if self.changed else self.policy

@@ -57,7 +57,7 @@ class Tokens:
         letters = re.escape("".join(dict.fromkeys("".join(marks))))
         pattern = rf"""("[^"]*"|'[^']*')|{"|".join(map(re.escape, marks))}|[^\s{letters}]+|\S"""
         self._rest = [
-            Token(found[0][1:-1] if found[1] else found[0], found.start() + 1, quoted=bool(found[1]))
+            Token(found[1][1:-1] if found[1] else found[0], found.start() + 1, quoted=bool(found[1]))
             for found in re.finditer(pattern, text)
         ]
         self._next = 0
