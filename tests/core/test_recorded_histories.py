@@ -26,10 +26,11 @@ from alfine.core.facts import Changed, Ended, Launched, Reported, Started, StopA
 from alfine.core.history import History
 from alfine.core.inherited import Inherited
 from alfine.core.judge import Judge
-from alfine.core.policy import may_win, repeats_due
+from alfine.core.policy import Policy, may_win, repeats_due
 from alfine.core.protocols import expected_gain_of, name_of, verdict_of
 from alfine.core.read_spec import read_spec
 from alfine.core.replay import finished, replay, replay_steps, search_seconds
+from alfine.core.verdict import Outlook, Verdict
 from alfine.jobs.policy_for import policy_for, replayed
 from tests.building import EPOCH, SPACE, at, one_job, several, spec
 from tests.recorded import check, refused, write
@@ -60,8 +61,9 @@ def in_two(**words):
 
 JOBS = {
     "limit": (spec(**RANDOM, max_training_jobs=7, max_parallel=3), ()),
-    "maximised, repeated": (spec(**RANDOM, goal="Maximize", max_training_jobs=12, max_parallel=2, repeats="best=2 times=2"), ()),
+    "maximised, repeated": (spec(**RANDOM, goal="Maximize", max_training_jobs=12, max_parallel=2, repeats="best=2 times=2", max_runtime_seconds=900), ()),
     "repeated, failing": (spec(**RANDOM, max_training_jobs=13, repeats="best=3 times=1", criteria=[BestObjectiveNotImproving(3)]), ()),
+    "repeated, cut off": (spec(**RANDOM, max_training_jobs=20, repeats="best=2 times=3", criteria=[BestObjectiveNotImproving(3)], max_runtime_seconds=34), ()),
     "target, drains": (spec(**RANDOM, max_parallel=4, at_end="drain", criteria=[TargetObjectiveMetricValue(2.9)]), ()),
     "target, contenders": (spec(**RANDOM, max_parallel=4, at_end="contenders", criteria=[TargetObjectiveMetricValue(0.1)]), ()),
     "target, stops": (spec(**RANDOM, max_parallel=4, repeats="best=1 times=2", max_training_jobs=20, criteria=[TargetObjectiveMetricValue(0.1)]), ()),
@@ -99,6 +101,7 @@ class Played:
             self.judge.record([Launched(at=self.past.now, number=number, **words)])
             if number != 6:  # it never starts
                 self.judge.record([Started(at=self.past.now + timedelta(seconds=0.5), number=number)])
+        assert not self.judge.policy.decide(self.past, self.judge.verdict).launches, "every slot was filled"
         told = f"{decided.verdict.criterion} {decided.verdict.outlook}"
         if not self.said or stops or told != self.said[-1]["verdict"] or not decided.launches:
             self.said.append(
@@ -163,6 +166,7 @@ def played(name):
     return {
         "decided": game.said,
         "judged": [game.judge.judged_at, len(past.facts), game.judge.repeating, game.judge.verdict.sentence],
+        "verdicts": [verdict.sentence for verdict in game.judge.verdicts],
         "half": {**results(half), "may win": [[job.number, may_win(half, job)] for job in running]},
         "points": [np.round(each, 6) for each in (observed[-2:], values[-4:], shown.pending(), shown.failed())],
         "end": results(past),
@@ -175,6 +179,7 @@ CRITERIA = {
     "target": [TargetObjectiveMetricValue(2.0)],
     "time": [MaxRuntimeInSeconds(5.5)],
     "number": [MaxNumberOfTrainingJobs(3)],
+    "number, then time": [MaxNumberOfTrainingJobs(3), MaxRuntimeInSeconds(5.5)],
     "never": [TargetObjectiveMetricValue(-9.0)],
 }
 
@@ -196,6 +201,78 @@ def replays(name):
         },
         "throughout": [*shown(end), told[0], told[-1], len(told)],
     }
+
+
+class Nothing:
+    """A strategy of another package that has nothing to try."""
+
+    def ask(self, history):
+        return None
+
+
+def odd_replays():
+    """Records that begin late, that are empty, that still run, and of a strategy that has nothing left to try."""
+    job = spec(**RANDOM, max_training_jobs=9, max_runtime_seconds=5)
+    late, empty, running = (History(job, EPOCH) for _ in range(3))
+    late.now = at(10)
+    for past in (late, running):
+        for fact in (*one_job(past, 3.0), *one_job(past, 2.0)[: 4 if past is late else -1]):
+            past.record(replace(fact, number=min(2, past.launches + isinstance(fact, Launched))))
+    running.now = at(20)
+    empty.record(TuningJobStopAsked(at=at(1)))
+    found = [
+        shown(replayed(past, criteria))
+        for past in (late, empty, running)
+        for criteria in ([], [MaxRuntimeInSeconds(15)], [TargetObjectiveMetricValue(-9.0)])
+    ]
+    policy = replace(policy_for(JOBS["limit"][0]), strategy=Nothing())
+    for count in (3, 2):
+        past = History(JOBS["limit"][0], EPOCH)
+        for fact in one_job(past, 3.0)[:count]:
+            past.record(fact)
+        found += [shown(replay(past, policy, changed=changed)) for changed in (None, lambda _: policy)]
+        found.append(policy.decide(past, policy.verdict(past)).verdict.as_dict())
+    return found
+
+
+def many_slots():
+    """Free slots for more training jobs than one decision launches."""
+    past = History(spec(**RANDOM, max_parallel=150, max_training_jobs=140), EPOCH)
+    policy = policy_for(past.spec)
+    one = Policy(strategy=policy.strategy, criteria=())
+    return [len(each.decide(past, policy.verdict(past)).launches) for each in (policy, one)]
+
+
+class Moment:
+    """A criterion of another package that ends a job ten seconds after its creation, and neither earlier nor later."""
+
+    def __init__(self, *again):
+        self.again, self.asked = again, []
+
+    def check(self, history):
+        self.asked.append(history.elapsed_seconds)
+        outlook = Outlook.STOP if history.elapsed_seconds == 10 else Outlook.CONTINUE
+        again = next((at(seconds) for seconds in self.again if seconds >= history.elapsed_seconds), None)
+        return Verdict(outlook=outlook, criterion="Moment", sentence=f"{self.asked[-1]:g} s", ask_again_at=again)
+
+
+def moments():
+    """When criteria are asked while time passes, and what is kept of it."""
+    found = []
+    for again in ((), (10,), (4, 4, 10), (12,), (20,)):
+        for wait in ("look", "record", "pass"):
+            past, moment = History(spec(max_training_jobs=3), EPOCH), Moment(*again)
+            judge = Judge(past, replace(policy_for(past.spec), criteria=(moment,)))
+            judge.judge()
+            if wait == "look":
+                found.append([str(type(fact).__name__) for fact in (*judge.look(at(6)), *judge.look(at(20)))])
+            elif wait == "record":
+                found.append(judge.record(one_job(past, 1.0, seconds=20)))
+            else:
+                found.append([judge.pass_time(at(seconds)) for seconds in (10, 4)])
+            found.append([moment.asked, judge.judged_at, judge.verdict.sentence, [v.sentence for v in judge.verdicts]])
+            found[-1] += [past.elapsed_seconds, len(past.facts), judge.repeating]
+    return found
 
 
 # -- single facts ------------------------------------------------------------------------------------------------------
@@ -271,6 +348,58 @@ def others():
         assert np.array_equal(before[1], past.pending())
         assert not past.hypothetical
     return found  # fmt: skip
+
+
+def ties():
+    """Results of zero, results alike, and seeds of any length."""
+    zero = History(JOBS["child"][0], EPOCH, PARENTS)
+    again = History(spec(max_training_jobs=20), EPOCH)
+    points = [{"eta": eta, "depth": 3, "booster": "dart"} for eta in (0.1, 0.2, 0.1, 0.2)]
+    for past, values in ((zero, (1.0, 0.0, 0.5, 0.0)), (again, (1.0, 2.0, 5.0, 2.0))):
+        for value, point in zip(values, points, strict=True):
+            own = {"n": 1 + int(value), "c": "u"} if past is zero else point
+            for fact in one_job(past, value, hyperparameters=own):
+                past.record(fact)
+    before = number_of(again.incumbent)
+    again.record(Changed(at=again.now, spec=spec(max_training_jobs=20, repeats="best=2 times=1")))
+    seeds = [History(replace(JOBS["limit"][0], seed=seed), EPOCH) for seed in (1000, 2**64 + 1000, 2**63, -1)]
+    return [results(zero), before, results(again), [past.rng(1).random() for past in seeds]]
+
+
+def room():
+    """As many repeats as the largest number of training jobs leaves room for, in rounds; and with more running than slots."""
+    past, due = History(spec(**RANDOM, max_training_jobs=10, instances=2, repeats="best=2 times=2"), EPOCH), []
+    for value in (3.0, 1.0, 2.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0):
+        for fact in one_job(past, value):
+            past.record(fact)
+        due.append([job.number for job in repeats_due(past)])
+    policy = policy_for(past.spec)
+    few = past.upto(24)
+    verdict = MaxNumberOfTrainingJobs(6).check(few)
+    free = [len(policy.decide(few, verdict).launches)]
+    for _ in range(2):
+        for fact in one_job(few, None, hyperparameters=few.jobs[1].hyperparameters)[:2]:
+            few.record(fact)
+        free.append(len(policy.decide(few, verdict).launches))
+    spent = []
+    for seconds in (0.5, 2.5):
+        few.now += timedelta(seconds=seconds)
+        spent.append([amount(cost.spent(few)), amount(cost.spent_on_search(few)), search_seconds(few)])
+    return due, free, spent
+
+
+def changed_parts():
+    """A change of a job with several definitions reaches each of them."""
+    past = History(JOBS["two definitions"][0], EPOCH)
+    past.record(Changed(at=at(1), spec=in_two(metric="auc")))
+    part = past.of("b").spec
+    return (
+        past.spec.metric,
+        part.metric,
+        part.max_training_jobs,
+        past.spec.parts["b"] is part,
+        past.first_spec.parts["b"].metric,
+    )
 
 
 def refusals():
@@ -355,7 +484,22 @@ def plug_ins():
 
 CASES = {
     **{f"{case.__name__} {name}": partial(case, name) for case in (played, replays) for name in JOBS},
-    **{case.__name__: case for case in (changed, others, refusals, bounds, plug_ins)},
+    **{
+        case.__name__: case
+        for case in (
+            moments,
+            odd_replays,
+            many_slots,
+            changed,
+            others,
+            ties,
+            room,
+            changed_parts,
+            refusals,
+            bounds,
+            plug_ins,
+        )
+    },
 }
 
 

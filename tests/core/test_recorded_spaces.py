@@ -13,7 +13,7 @@ import pytest
 
 from alfine import Categorical, Continuous, Integer
 from alfine.core.axis import AxisScale, beside, chosen_scaling, joined, rest, scale_of
-from alfine.core.conditional_space import faults
+from alfine.core.conditional_space import AxisPart, faults
 from alfine.core.conditions import ORDERS, Clause, combination
 from alfine.core.space import ParameterSpace
 from alfine.core.steps import step_faults, steps_of
@@ -34,6 +34,7 @@ STEPS = (
     (10, 100, 30, "Logarithmic"),
     (0, 0.9, 0.1, "ReverseLogarithmic"),
     (0.5, 0.99, 0.07, "ReverseLogarithmic"),
+    (0, 1, 1e-6, "Linear"),
 )
 
 
@@ -61,7 +62,7 @@ def steps(low, high, step, scaling):
 
 
 def step_messages():
-    ends = [(0, 1), (0, 10), (5, 5), (-5.5, 4.5), (0, 2.0**53), (0, 2.0**54)]
+    ends = [(0, 1), (0, 10), (5, 5), (-5.5, 4.5), (0, 2.0**53), (0, 2.0**54), (-(2.0**53), 2.0**53)]
     given = [None, 0, -1, 1, 1.0, 1.5, 2, 10, 10.5, True, "1", math.inf, math.nan]
     return [
         [low, high, str(step), whole, *step_faults(low, high, step, whole=whole)]
@@ -81,7 +82,11 @@ def scales():
     return [
         [
             [scale.to_unit(scale.low + share * (scale.high - scale.low)) for share in inside],
-            [scale.to_unit(scale.low / 2 if scale.low > 0 else scale.low), scale.to_unit(scale.high)],
+            [
+                scale.to_unit(scale.low / 2 if scale.low > 0 else scale.low),
+                scale.to_unit(scale.high),
+                scale.to_unit(scale.high + 0.0005),
+            ],
             [scale.from_unit(place) for place in (-0.1, *PLACES, 1.1)],
         ]
         for scale in found
@@ -107,7 +112,9 @@ def intervals():
         [(0.0, 0.25), (0.75, 1.0)],
     ]
     sides = [beside(operator, edge) for operator in ORDERS for edge in (0.0, 0.3, 1.0)]
-    return [[joined(union), rest(joined(union))] for union in unions], sides
+    part = AxisPart(((0.0, 0.25), (0.5, 0.75)), 2)
+    places = [part.place(share) for share in (0.0, 0.25, 0.5, 0.75, 1.0)]
+    return [[joined(union), rest(joined(union))] for union in unions], sides, [part.length, *places]
 
 
 # -- spaces ----------------------------------------------------------------------------------------------------------
@@ -134,6 +141,7 @@ SPACES = {
         "first = 5 and mid = a", "late = 2",
     ),
     "one left": space({"a": Integer(1, 40), "b": Integer(1, 40)}, "a != 7", "b != 8"),
+    "odd categories": space({"c": Categorical([[1], {"a": 2}]), "n": Integer(1, 2, requires="c = [1]")}, "n = 2"),
     "large": space({"a": Integer(1, 2**27), "b": Integer(1, 2**26), "c": Categorical([1, 2], requires="a < 5")}, "a = 1"),
 }  # fmt: skip
 
@@ -164,8 +172,13 @@ def points(found):
         "places": [found.to_unit(each) for each in configurations],
         "snapped": found.snap(given),
         "settled": found.settle(given),
+        "settled again": found.settle(found.settle(given)),
         "active": ["".join("ny"[int(on)] for on in row) for row in found.active(given)],
         "feasible": found.feasible(given),
+        "of another dimension": [
+            str(refused(partial(found.from_unit, np.zeros(found.dimension + more)))).partition(":")[0]
+            for more in (-1, 1)
+        ],
         "allows": "".join("ny"[found.allows(each)] for each in configurations),
     }
 
@@ -173,14 +186,14 @@ def points(found):
 def drawn(found):
     """What is drawn and listed."""
     listed = list(islice(found.grid(), 24)) if found.size and found.size < 1e6 else []
-    rng = np.random.default_rng(2)
+    rngs = [np.random.default_rng(seed) for seed in range(6)]
     few = found.structure and found.structure.draw(np.random.default_rng(3), 4)
     return {
         "sampled": [found.sample(np.random.default_rng(seed)) for seed in range(3)],
         "drawn": found.draw(np.random.default_rng(1), 5),
         "in boxes": few,
         "grid": [list(each.values()) for each in listed],
-        "after": [len(found.draw(rng, 0)), rng.random()],
+        "after": [[len(found.draw(rng, count)), rng.random()] for count, rng in enumerate(rngs)],
     }
 
 
@@ -238,15 +251,15 @@ def impossible():
 
 
 def estimated():
-    """Of a space with too many boxes, and of one whose boxes are known."""
-    found = space(
-        {f"c{i}": Categorical(list("abcde"), requires=f"c{i - 1} != a" if i % 5 == 1 else ()) for i in range(12)},
-        *({f"c{i}": "a", f"c{(i + 1) % 12}": v} for i in range(12) for v in "bcd"),
-    )
+    """Of a space with too many boxes, of one that has hardly any allowed point, and of one whose boxes are known."""
+    ranges = {f"c{i}": Categorical(list("abcde"), requires=f"c{i - 1} != a" if i % 5 == 1 else ()) for i in range(12)}
+    forbidden = [{f"c{i}": "a", f"c{(i + 1) % 12}": v} for i in range(12) for v in "bcd"]
+    found, few = space(ranges, *forbidden), space(ranges, *forbidden, *(f"c{i} != c" for i in range(7, 12)))
     assert found.structure.boxes is None
     surveys = found.structure.survey, SPACES["conditions"].structure._estimated()
-    drawn = found.structure.draw(np.random.default_rng(0), 2)
-    return [[s.size, s.share, s.active, s.forbidding[:3], s.exact] for s in surveys], len(drawn), found.size
+    rng = np.random.default_rng(0)
+    drawn = len(found.structure.draw(rng, 2)), [few.from_unit(point) for point in few.draw(rng, 2)], rng.random()
+    return [[s.size, s.share, s.active, s.forbidding[:3], s.exact] for s in surveys], drawn, found.size
 
 
 CASES = {

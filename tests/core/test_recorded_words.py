@@ -31,8 +31,8 @@ GIVEN = {
     "power_of_ten": [1e-4, 1e-3, 0.01, 1.0, 1e4, 1e5, 1e-10, 1e10],
     "short": [0.1 + 0.2, 12345.6, 12345, "0.123456", None, 1e-9, 2.0],
     "short_text": ["0.123456", "123456", "1e5", "1E5", "1.5.2", "e", "abc", "", "nan", "-0.00012345678"],
-    "duration": [None, math.inf, -3.0, 0.0, 9.94, 9.95, 10.4, 99.4, 99.5, 100, 3599.4, 3599.5, 3600, 86_400, 1e9 - 1, 1e9, 3.2e10],
-    "percent": [None, 0.0, 9.9e-5, 1e-4, 1.01e-4, 0.5, 0.12345, 0.9989, 0.999, 0.9991, 0.99985, 0.9999, 0.99990001, 1.0, 1.0001, 9.99, 10.0, 12.3456, -0.2, -9.99, -10.0, -50.0],
+    "duration": [None, math.inf, -3.0, 0.0, 9.94, 9.95, 10.4, 99.4, 99.5, 100, 3599.4, 3599.5, 3600, 86_400, 1e9 - 1, 1e9, 31.7501 * 365.25 * 86_400, 31.7499 * 365.25 * 86_400, 3.2e10],
+    "percent": [None, 0.0, 9.9e-5, 1e-4, 1.01e-4, 0.5, 0.12345, 0.9989, 0.999, 0.9991, 0.99985, 0.9999, 0.99990001, 1.0, 1.0006, 1.0001, 9.99, 10.0, 12.3456, -0.2, -9.99, -10.0, -50.0],
     "money": [None, 0.0, 0.00005, 0.0001, 0.000123, 0.0995, 0.1, 0.1049, 1.0, 1234.5, -0.5],
     "size": [0, 2**20, 2**30 - 1, 2**30, 5 * 2**30],
     "bytes_of": [0, 1, 2, 1023, 1024, 2**20 - 1, 2**20, 2**30, 3 * 2**31],
@@ -45,12 +45,13 @@ def written():
 
 
 def written_of_two():
-    pairs = [(0.017, 1.0), (1e-6, 1.0), (0.99e-6, 1.0), (1.01e-6, 1.0), (-0.3, 0.5), (0.5, 0.5), (0.6, 0.5), (-0.6, 0.5), (0.0, 0.0), (0.0, None), (0.2, -4.0), (0.2, None), (3, 40)]  # fmt: skip
+    pairs = [(0.017, 1.0), (1e-6, 1.0), (0.99e-6, 1.0), (1.01e-6, 1.0), (-0.3, 0.5), (0.5, 0.5), (0.6, 0.5), (-0.6, 0.5), (0.0, 0.0), (0.0, None), (0.2, -4.0), (0.2, None), (3, 40), (1e-7, 0.0), (1e-7, None)]  # fmt: skip
     estimates = [(1, 2, 3), (1, 1, 1), (1, 2, 1), (2, 2, 3), (1.0, 2.0, 2.0)]
     instants = [None, EPOCH, EPOCH + timedelta(seconds=75)]
     return {
         "difference": [wording.difference(*pair) for pair in pairs],
         "gain": [wording.gain(*pair) for pair in pairs],
+        "loss": [wording.loss(*pair) for pair in pairs if pair[0] >= 0] + [wording.loss(0.123456, 1.0, 2)],
         "percent, of more digits": [wording.percent(share, 5) for share in (0.123456789, 0.9995)],
         "estimate": [wording.estimate(*each) for each in estimates] + [wording.estimate(60, 90, 7200, wording.duration)],
         "seconds_between": [wording.seconds_between(begin, end) for begin in instants for end in instants],
@@ -243,11 +244,14 @@ def ends():
         (a, [b, b]),
         (a, [at_end]),
         (a, [a]),
+        (a, [verdict("DRAIN", "A", progress=0.5)]),
         (at_end, [a, c]),
         (a, [c]),
         (a, []),
     ]
-    kept = [[str(each.outlook) + each.criterion for each in as_it_ended(one, last)] for one, last in given]
+    kept = [
+        [f"{each.outlook} {each.criterion} {each.progress}" for each in as_it_ended(one, last)] for one, last in given
+    ]
     spans = [1e-9, 1e-6, 1.5e-6, 1.0, 1e9, 1e300, -1.0]
     return kept, [(in_seconds(EPOCH, span) - EPOCH) / timedelta(microseconds=1) for span in spans]
 

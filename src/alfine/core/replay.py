@@ -116,7 +116,9 @@ def replay_steps(
         judge.record([fact])
         if ends and judge.verdict.outlook is not Outlook.CONTINUE:
             return _replayed(history, judge, count, as_recorded=changed is not None)
-    judge.look(history.now)
+    judge.pass_time(history.now)
+    if changed is not None or judge.verdict.outlook is Outlook.CONTINUE:
+        judge.look(history.now)  # otherwise what runs is stopped at the end that was found, not now
     if changed is not None and not past.running and judge.verdict.outlook is Outlook.CONTINUE:
         # Only the strategy can say that nothing is left to try.
         judge.verdict = judge.policy.decide(past, judge.verdict).verdict

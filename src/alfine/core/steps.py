@@ -17,9 +17,6 @@ INSIDE = 1e-6
 MOST_STEPS = 2**53
 """Steps of a range at most: so many whole numbers are told apart by a float."""
 
-INSET = 1e-6
-"""Share of an interval's length by which its ends are moved inwards, so that they lie in the cells that it covers."""
-
 
 @dataclass(frozen=True, slots=True)
 class Steps:
@@ -70,8 +67,8 @@ class Steps:
 
     def covered(self, low: float, high: float) -> int:
         """Return how many values' cells lie between two places."""
-        inset = INSET * (high - low)
-        return self.index(self.scale.from_unit(high - inset)) - self.index(self.scale.from_unit(low + inset)) + 1
+        first, beyond = ((self.scale.from_unit(end) - self.low) / self.step + 0.5 for end in (low, high))
+        return math.ceil(beyond - INSIDE) - math.floor(first + INSIDE)
 
     def where(self, clause: Clause) -> list[Interval]:
         """Return the parts of the axis on which a clause holds, as `Range.where`."""
@@ -93,7 +90,7 @@ class Steps:
         }[operator]
 
     def _cells(self, first: int, end: int) -> Interval:
-        return (0.0, 0.0) if first >= end else (self._edge(first), self._edge(end))
+        return self._edge(first), self._edge(end)
 
     def _edge(self, index: int) -> float:
         """Return the lower end of a value's cell; 1 beyond the last."""
