@@ -13,7 +13,7 @@ from alfine import Categorical, Continuous, Integer, InvalidSpec
 from alfine.core.conditions import alternatives
 from alfine.core.field import Face
 from alfine.core.range_words import scaling_of, values_in_words, whole_numbers
-from alfine.core.ranges import single_value_fault, values_of
+from alfine.core.ranges import ROUNDING, single_value_fault, values_of
 
 FILE = Path(__file__).with_name("ranges.json")
 
@@ -114,9 +114,17 @@ def compared(range_, signs):
     return f"{plain(places)} {counts} {held}".strip()
 
 
+def all_or_nothing(range_):
+    """Whether a comparison with a single value holds nowhere on the axis, and its opposite everywhere."""
+    ((equal,), (other,)) = alternatives([{"v": "= 2"}, {"v": "!= 2"}])
+    return range_.where(equal) == [] and range_.where(other) == [(0.0, 1.0)]
+
+
 def answers(range_):
     ends = [range_.low, range_.high] if range_.ordered else []
+    rounding = ROUNDING * (range_.high - range_.low) if ends else 0
     beyond = [end + way * size for end, way in zip(ends, (-1, 1), strict=False) for size in (1e-12, 1e-3, 0.4, 0.6, 1)]
+    beyond += [end + way * rounding * size for end, way in zip(ends, (-1, 1), strict=False) for size in (1, 1.01)]
     probes = [*ends, *beyond, *PROBES] if range_.ordered else [*range_.values, *PROBES]
     bounds = (
         dict.fromkeys(sorted({*ends, *(round(end + way, 9) for end in ends for way in (-1, 0.2, 1))}))
@@ -136,12 +144,13 @@ def answers(range_):
         "values": plain([*values_of(range_)][:12]) if finite else "infinitely many",
         "from_unit": table(range_.from_unit, PLACES),
         "to_unit": table(range_.to_unit, probes),
-        "contains": plain(inside),
+        "contains": f"{plain(inside)} {sorted({type(range_.contains(probe)).__name__ for probe in probes})}",
         "to_text": table(range_.to_text, inside),
         "from_text": table(range_.from_text, ["1", "2.0", "1e1", "sgd", "x", "null", '"1"']),
         "without a condition": repr(range_.requiring(())),
         **{sign: [f"{words}: {compared(range_, words)}" for words in given] for sign, given in signs.items()},
         "list": compared(range_, [1, 3]),
+        "one value": "has no length" if not finite and all_or_nothing(range_) else "is a cell",
     }
 
 

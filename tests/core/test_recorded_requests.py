@@ -172,8 +172,8 @@ CHANGES = [
     *settings("warm", "on", "off", "ON"),
     *settings("max_log_bytes", "1", "0"),
     *settings("gpus", "0", "0.5"),
-    *settings("repeats", "best=2 times=3", "times=2", "best=2", "5", "1", "100", "101", "0", "best=0", "best=101 times=1"),
-    *settings("repeats", "", "x", "best=2 times=x", "best=2 best=3", "best=2 other=3", "best=3 7", "0001"),
+    *settings("repeats", "best=2 times=3", "times=2", "best=2", "5", "100", "101", "0", "best=101 times=1"),
+    *settings("repeats", "", "best=2 times=x", "best=2 best=3", "best=2 other=3", "best=3 7", "0001"),
     *(tags(repeats=REPEATS) | {f"{LIMITS}.MaxNumberOfTrainingJobs": count} for count in (6, 7, ABSENT)),
     # warm start
     *each("WarmStartConfig", None, {}, {"WarmStartType": "Same", "ParentHyperParameterTuningJobs": []}),
@@ -453,7 +453,7 @@ def title(kind, changes):
     )
     for words, instead in SHORTER.items():
         text = text.replace(words, instead) if words in LISTS else re.sub(words, instead, text)
-    return short(f"{kind}: {text}", 160)
+    return short(f"{kind}: {text}", 140)
 
 
 def outcomes():
