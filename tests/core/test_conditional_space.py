@@ -129,6 +129,14 @@ def test_the_survey_counts_what_the_grid_lists_and_what_draws_find(found):
             found.check(dict(each))
 
 
+def test_the_size_of_a_large_space_is_exact():
+    for scaling in ("Linear", "Logarithmic"):
+        assert (
+            space({"n": Integer(1, 10**9, scaling=scaling), "c": Categorical(["x", "y"], requires={"n": 1})}).size
+            == 10**9 + 1
+        )
+
+
 def test_inactive_hyperparameters_are_left_out():
     found = space(NETWORK)
     small = {"optimizer": "adam", "layers": 1, "gate": "on"}

@@ -101,6 +101,13 @@ def test_options_of_a_range_are_given_by_name(kind):
     assert {option.kind for option in options} == {Parameter.KEYWORD_ONLY}
 
 
+def test_categories_are_kept_as_they_were_given():
+    given = ["a", "b"]
+    r = Categorical(given)
+    given.append("c")
+    assert (r, r.cells, hash(r)) == (Categorical(("a", "b")), 2, hash(Categorical(letter for letter in "ab")))
+
+
 @st.composite
 def stepped(draw):
     whole = draw(st.booleans())

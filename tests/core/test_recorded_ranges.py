@@ -40,6 +40,7 @@ RANGES = [
     Integer(1.0, 8.0, step=2.0),
     Integer(1, 100, step=33, scaling="Logarithmic"),
     Integer(7, 7),
+    Integer(1, 4_000_000, scaling="Linear"),
     Categorical(["adam", "sgd", "lamb"]),
     Categorical([True, 1, "1", "true"]),
     Categorical([1, 0.5, None, "x", "null"]),

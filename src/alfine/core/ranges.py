@@ -263,14 +263,13 @@ class Integer(_Numbers):
 
     def _below(self, value: float) -> float:
         """Return the lower end of an integer's cell on the axis."""
-        return self._scale().to_unit(min(self.high + 0.5, max(self.low - 0.5, value - 0.5)))
+        return self._scale().to_unit(max(self.low, value) - 0.5)
 
     def count(self, low: float, high: float) -> float:
         steps = self._steps()
         if steps is not None:
             return steps.covered(low, high)
-        inset = 1e-6 * (high - low)
-        return self.from_unit(high - inset) - self.from_unit(low + inset) + 1
+        return round(self._scale().from_unit(high) - self._scale().from_unit(low))
 
 
 @dataclass(frozen=True, slots=True)
@@ -347,12 +346,9 @@ class Categorical:
 
     def _reads_like_another(self, text: str) -> bool:
         """Return whether the values have both this string and something else that is written alike."""
-        alike = [value for value in self.values if as_text(value) == text] if self._is_mixed else ()
-        return len({isinstance(value, str) for value in alike}) > 1
-
-    @property
-    def _is_mixed(self) -> bool:
-        return len({isinstance(value, str) for value in self.values}) > 1
+        return text in self.values and any(
+            as_text(value) == text for value in self.values if not isinstance(value, str)
+        )
 
     def from_text(self, text: str) -> Any:
         for value in self.values:
