@@ -242,7 +242,7 @@ CHANGES = [
     real("0", "1", DrawnFrom="0.001"), real("0", "1", DrawnFrom="0.001", ScalingType="Logarithmic"), real("0", "1", DrawnFrom="0.001", ScalingType="Auto"),
     space(ranges([{"Name": "n", "MinValue": "1"}])), space(ranges(categories=[{"Name": "c"}])), space(ranges(categories=[{"Name": "c", "Values": 5}])),
     *(space(ranges(categories=[category("c", *values)])) for values in ((), ("a", "a", "b", "b"), ("a",))),
-    space(ranges([number("n", "1", "9"), number("n", "2", "5"), {"Name": "m"}, number("k", "1", "9")])),
+    space(ranges([number("n", "1", "9"), number("n", "2", "5"), {"Name": "m"}, number("k", "9", "1")])),
     *(space(ranges([number(f"n{index}", "1", "9") for index in range(count)])) for count in (30, 31)),
     # the number of configurations
     *(space(WHOLE) | {f"{LIMITS}.MaxNumberOfTrainingJobs": count} for count in (6, 7, ABSENT)),
@@ -281,7 +281,7 @@ CHANGES = [
             {"step": "width is 8 / momentum is 0.33"}, {"step": "width is 1.5"}, {"step": "optimizer is 1"}, {"step": "other is 1"}, {"step": "width above 8"},
             {"step": "width is 8 or 16"}, {"step": "width is 8 layers is 1"}, {"step": "width if layers is 1"}, {"step": "width is x"}, {"step": "width is 100"}, {"step": "momentum is 0"},
             {"start-with": START}, {"start-with": "layers is 2"}, {"start-with": f"{START} / {START}"}, {"start-with": f"{START} / layers is 2"},
-            {"start-with": START.replace("is 2", "above 2")}, {"start-with": START.replace("is 2", "is 2 or 3")}, {"start-with": f"layers if {START}"},
+            {"start-with": START.replace("is 2", "above 2")}, {"start-with": START.replace("is 2", "is 2 or 3")}, {"start-with": f"layers if {START}"}, {"start-with": "layers above 2 / layers is 2"},
             {"start-with": f"{START} layers is 3"}, {"start-with": START.replace("is 9", "is 7")}, {"start-with": START.replace("is 9", "is x")},
             {"start-with": START.replace("sgd", "rmsprop")}, {"start-with": f"{START} other is 1"}, {"start-with": "layers is"},
             {"start-with": "layers is 2", "requires": "momentum if layers above 3"}, {"start-with": "layers is 2", "forbid": "other is 3"},
