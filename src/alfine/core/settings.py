@@ -117,7 +117,7 @@ def kept_for_repeats(settings: Mapping[str, str]) -> int:
 
 def gpu_count_trouble(count: float) -> str:
     """Return why a training job can't have so many GPUs; "" where it can: a whole number of them, or a part of one."""
-    if math.isfinite(count) and (0 <= count < 1 or (count == int(count) and count > 0)):
+    if math.isfinite(count) and count >= 0 and int(count) in (0, count):
         return ""
     return f"{count} must be a whole number from 0 on, or a part of one GPU, such as 0.5."
 
