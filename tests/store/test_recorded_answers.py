@@ -8,10 +8,10 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+from alfine.core import single_training_job
 from alfine.core.facts import Ended, Launched, Reported, Started, StopAsked
 from alfine.core.inherited import Inherited
 from alfine.core.read_spec import read_spec
-from alfine.core.single_training_job import tuning_job_of
 from alfine.core.verdict import Outlook, Verdict
 from alfine.store import conditions, inherited, metrics, names, queries, tags
 from alfine.store.algorithms import Algorithm
@@ -23,6 +23,7 @@ from alfine.store.leases import is_gone, is_served, serves
 from alfine.store.pages import LARGEST, Page, algorithm_page, training_job_page, tuning_job_page
 from alfine.store.placement import Placement
 from alfine.store.placements import placements
+from alfine.store.records import tuning_job_of
 from alfine.store.state_changes import Told, state_changes
 from alfine.store.store import Store
 from alfine.store.totals import ping, reserved_training_jobs, totals
@@ -113,7 +114,7 @@ def made(store):
     store.finish("removed", "Completed", at(33))
     store.detach("removed")
     asked = {"TrainingJobName": "Lone", "AlgorithmSpecification": {"TrainingImage": "image"}}
-    store.create(read_spec(tuning_job_of(asked, at(34))), at(34))
+    store.create(read_spec(single_training_job.tuning_job_of(asked, at(34))), at(34))
     of_many_metrics(store)
     for number, name in enumerate(("Alpha", "beta", "gamma")):
         store.create_algorithm(Algorithm(name=name, request={}, tags={}, created_at=at(3 - number)))
@@ -194,6 +195,11 @@ def of_jobs(store, ask):
             ask(times, job, at(now))
     ask(counters_of, [FALLS, PARTS, EMPTY, 99])
     ask(counters_of, [])
+    ask(launched, FALLS)
+    for name in ("falls", "Parts"):
+        ask(verdicts, name)
+    for number in (1, 2, 5, 7):
+        ask(result_of, number)
     ask(ended_training_jobs)
     ask(unfinished_among, ["falls-01", "falls-11", "nope"])
     ask(placements, FALLS)
@@ -221,6 +227,20 @@ def numbers_of(connection, job):
 def best(connection, job, **words):
     found = queries.best(connection, job, **words)
     return found and found.number
+
+
+def launched(connection, job):
+    return counters_of(connection, [job])[job].launched
+
+
+def verdicts(connection, name):
+    job = tuning_job_of(queries.tuning_job_row(connection, name))
+    return job.verdict, job.verdicts, job.ended, job.spec()
+
+
+def result_of(connection, number):
+    row = queries.training_job(connection, f"falls-{number:02}")
+    return row.valid_objective, row.hyperparameters
 
 
 def running(connection, job):
@@ -279,7 +299,7 @@ def of_conditions(_store, ask):
     for name, condition in tuning.items():
         ask(named(tuning_job_page, name), everything, [condition])
     ask(named(algorithm_page, "name contains"), everything, [conditions.name_contains(ALGORITHMS, "A")])
-    ask(named(algorithm_page, "has tag"), everything, [])
+    ask(tag_of_an_algorithm)
 
 
 def named(page_of, name):
@@ -290,6 +310,10 @@ def named(page_of, name):
 
     names.__name__ = f"{page_of.__name__} «{name}»"
     return names
+
+
+def tag_of_an_algorithm(_connection):
+    return conditions.has_tag(ALGORITHMS, "team")
 
 
 def of_pages(_store, ask):

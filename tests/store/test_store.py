@@ -150,6 +150,12 @@ def test_where_a_training_job_runs_is_kept_and_written_by_the_engine_that_has_th
         assert placements(connection, job.id) == {1: place}
 
 
+def test_how_long_an_engine_may_be_silent_is_longer_where_its_process_is_seen(store):
+    """docs/architecture.md names these spans."""
+    seconds = [span.total_seconds() for span in (store.heartbeat, store.silence)]
+    assert (seconds, store.is_shared) == (([2, 8], True) if store.database.is_postgres else ([10, 30], False))
+
+
 def test_in_a_copy_of_a_database_no_engine_runs(store):
     store.beat("one", "node", "http://127.0.0.1:1")
     assert [engine.id for engine in store.engines()] == ["one"]
