@@ -7,6 +7,7 @@ import base64
 import os
 import tempfile
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 from unittest import mock
 
@@ -36,6 +37,7 @@ VALUES = (
     '{x = "y"}',
     "{x = 1}",
     "{x = true}",
+    "{x = 0}",
     "{x = -0.5}",
     "{x = inf}",
 )
@@ -209,6 +211,11 @@ def of_file(folder, text):
     return result(given).replace(str(file), "FILE")
 
 
+def of_defaults() -> Iterator[tuple[str, str]]:
+    for table in fields(Config):
+        yield f"without [{table.name}]", repr(getattr(Config(), table.name))
+
+
 def of_values() -> Iterator[tuple[str, str]]:
     for amount in AMOUNTS:
         yield f"bytes of {amount!r}", result(bytes_of, amount, "size")
@@ -281,7 +288,9 @@ def lines_of():
         folder = Path(name)
         lines = [f"{text!r}: {of_file(folder, text)}" for text in FILES]
         lines += [
-            f"{what}: {found}" for part in (of_values(), of_ray(), of_environment(folder)) for what, found in part
+            f"{what}: {found}"
+            for part in (of_defaults(), of_values(), of_ray(), of_environment(folder))
+            for what, found in part
         ]
         return [line.replace(str(folder), "FOLDER") for line in lines]
 
