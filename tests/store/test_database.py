@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import pytest
@@ -10,6 +11,7 @@ import sqlalchemy as sa
 from alfine.core.errors import StoreBusy, StoreUnusable
 from alfine.core.facts import Launched
 from alfine.store.access_keys import AccessKey, KeyFiles
+from alfine.store.algorithms import Algorithm
 from alfine.store.check_database import damages, revision_of
 from alfine.store.database import Database
 from alfine.store.schema import REVISION
@@ -76,6 +78,16 @@ def test_a_number_changes_with_each_commit_of_anybody(store_of_two):
 def store_of_two(database_url):
     with closing(Store(database_url)) as store, closing(Store(database_url)) as other:
         yield store, other
+
+
+def test_threads_write_to_sqlite_in_turn_and_to_postgresql_at_once(store_of_two, monkeypatch):
+    monkeypatch.setattr("alfine.store.database.TURN_SECONDS", 0.01)
+    store, _ = store_of_two
+    algorithm = Algorithm(name="mine", request={}, tags={}, created_at=at(0))
+    with ThreadPoolExecutor(1) as others, store.database.writing():
+        written = others.submit(store.create_algorithm, algorithm)
+        assert isinstance(written.exception(), type(None) if store.database.is_postgres else StoreBusy)
+    store.create(spec(), at(0))
 
 
 def test_an_error_of_the_database_shows_no_values(tmp_path):

@@ -109,7 +109,6 @@ class Leases:
             node = connection.execute(sa.select(servers.c.node).where(servers.c.id == engine)).scalar()
             connection.execute(sa.delete(servers).where(servers.c.id == engine))
             if node is not None and self.is_shared:  # its training jobs run on, for as long as their leash
-                connection.execute(sa.delete(servers).where(servers.c.id == LEFT + node))
                 _beat(connection, LEFT + node, node, None)
             announce(connection, engine)  # others look for what it ran
             connection.execute(sa.delete(servers).where(servers.c.seen_at < before_now(FORGOTTEN)))
