@@ -12,7 +12,9 @@ from alfine.core.errors import Fenced, InUse, InvalidSpec, StorageFull
 from alfine.jobs.home import Home
 from alfine.jobs.lease_owner import is_alive, new_owner
 from alfine.jobs.own_node import MARGIN
+from alfine.jobs.ownership import MARGIN as MARGIN_OF_SILENCE
 from alfine.jobs.ownership import Ownership
+from alfine.store.placement import Placement
 from alfine.store.store import Store
 from tests.building import request
 from tests.cli.conftest import until
@@ -163,6 +165,106 @@ def test_servers_share_what_nobody_runs_and_offer_new_jobs_to_those_with_less_to
     assert not second.leave_to_others("job-3")
     assert first.leave_to_others("job-3")
     assert [(job.name, job.is_new) for job in second.claimable()] == [("job-3", False), ("job-4", True)]
+
+
+@pytest.fixture
+def clocked(tmp_path):
+    """An engine whose clock stands still, its home, and the clock, in a list; it owns one tuning job."""
+    now = [100.0]
+    with Home(tmp_path) as home:
+        home.service.create(request(command=["true"]))
+        engine = home.engine()
+        engine.ownership = Ownership(home.store, "node", lambda: now[0])
+        yield engine, home, now, engine.open("job")
+
+
+def test_it_is_silent_two_seconds_before_others_may_take_over(clocked):
+    engine, home, now, run = clocked
+    patience = (home.store.silence - MARGIN_OF_SILENCE).total_seconds()
+    assert patience == 28
+    fall_silent(home.store)
+    now[0] += patience
+    engine.ownership.check(run)
+    assert home.store.engines() == []  # it had no reason to say anything
+    now[0] += 0.5
+    engine.ownership.check(run)
+    assert [each.node for each in home.store.engines()] == ["node"]
+
+
+def test_after_a_silence_it_claims_nothing_for_two_heartbeats(clocked):
+    engine, home, now, _ = clocked
+    home.service.create(request(name="free", command=["true"]))
+
+    def claimable():
+        return [job.name for job in engine.ownership.claimable()]
+
+    engine.ownership.beat()
+    now[0] += 28
+    engine.ownership.beat()  # in time
+    assert claimable() == ["free"]
+    now[0] += 28.5
+    engine.ownership.beat()
+    assert claimable() == []
+    now[0] += 2 * home.store.heartbeat.total_seconds() - 0.5
+    engine.ownership.beat()
+    assert claimable() == []
+    now[0] += 0.5
+    assert claimable() == ["free"]
+
+
+def test_a_claim_that_another_engine_has_is_refused_with_its_name(clocked):
+    engine, home, *_ = clocked
+    other = Ownership(home.store, "another node")
+    told = f"tuning job job is being run by another alfine ({engine.ownership.engine}). Wait, or stop it."
+    with pytest.raises(InUse) as refused:
+        other.claim("job")
+    assert str(refused.value) == told
+    engine.ownership.release("job", 0)  # there is no claim of this epoch
+    with pytest.raises(InUse):
+        other.claim("job")
+    engine.ownership.release("job", 1)
+    assert other.claim("job") == 2
+
+
+def test_blocks_that_say_that_it_runs_may_overlap(tmp_path):
+    store = Store.at(tmp_path)
+    ownership = Ownership(store, "node", beat_seconds=0.001)
+    with ownership.beating():
+        with ownership.beating():
+            until(store.engines, "heard")
+        fall_silent(store)
+        until(store.engines, "heard again, since the first block is open")
+    assert store.engines() == []
+    with ownership.beating():
+        until(store.engines, "heard once more")
+    store.close()
+
+
+def test_without_other_machines_no_training_job_runs_elsewhere(clocked):
+    engine, home, _, run = clocked
+    other = Ownership(home.store, "another node")
+    other.url = "http://127.0.0.1:1"
+    other.beat()
+    engine.step(run)
+    home.store.place("job", run.history.job(1).name, Placement(node="another node"))
+    assert list(engine.ownership.elsewhere()) == []
+    home.force_stop("job")
+
+
+def test_an_engine_that_has_said_nothing_yet_takes_all_and_offers_nothing(homes):
+    first, second = (home.engine().ownership for home in homes)
+    for number in range(3):
+        homes[0].service.create(request(name=f"job-{number}", command=["true"]))
+    second.url = "http://two"
+    second.beat()
+    assert first.share(second.claimable()) == 3
+    assert not first.leave_to_others("job-0")
+    first.url = "http://one"
+    assert first.share(second.claimable()) == 3
+    assert not first.leave_to_others("job-0")
+    first.beat()
+    assert first.share(second.claimable()) == 2
+    assert not first.leave_to_others("job-0")  # equally many
 
 
 def test_of_two_servers_with_buckets_of_their_own_that_start_at_once_one_is_refused(tmp_path, postgres_url):
