@@ -6,7 +6,16 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from alfine import AllOf, AnyOf, BestObjectiveNotImproving, MaxNumberOfTrainingJobs, NotBefore, Shadow, Steady
+from alfine import (
+    AllOf,
+    AnyOf,
+    BestObjectiveNotImproving,
+    Integer,
+    MaxNumberOfTrainingJobs,
+    NotBefore,
+    Shadow,
+    Steady,
+)
 from alfine.core.facts import TuningJobStopAsked
 from alfine.core.history import History
 from alfine.core.protocols import name_of, verdict_of
@@ -176,6 +185,22 @@ def test_what_a_criterion_raises_when_it_is_asked_for_its_end_is_told(part, erro
 def test_too_far_off_to_be_simulated_is_unknown_not_never():
     assert forecast(EnoughTried(700), max_training_jobs=None).unknown == ("EnoughTried",)
     assert forecast(EnoughTried(200), max_training_jobs=None).training_jobs == (188, 188, 188)
+
+
+def test_what_ends_a_finite_space_that_is_followed_by_repeats_is_not_simulated():
+    few, repeats = {"space": {"depth": Integer(1, 9)}, "max_training_jobs": None}, {"repeats": "best=1 times=1"}
+    assert forecast(EnoughTried(15), values=(), **few, **repeats).unknown == ("EnoughTried",)
+    assert forecast(EnoughTried(5), values=(), **few).training_jobs == (5, 5, 5)
+    assert forecast(EnoughTried(15), values=(), **repeats).unknown == ()
+
+
+def test_a_criterion_of_another_package_has_one_end_for_each_path():
+    future = Future(history([1.0, 2.0], **WORDS))
+    ends = future.never(), future.unknown(), future.after(2.5), future.after(-1), future.after_improvement(0.5)
+    assert [end.shape for end in ends] == [(PATHS,)] * 5
+    assert np.isnan(future.unknown()).all()
+    assert [end[7] for end in (future.never(), *ends[2:])] == [np.inf, 2.5, 0.0, np.inf]
+    assert (Future(history(FALLING, **WORDS)).after_improvement(0.0) == 1).all()
 
 
 def test_what_a_criterion_of_another_package_foretells_is_taken():

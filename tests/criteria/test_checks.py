@@ -1,19 +1,21 @@
 """What a criterion's author gets for settings: checks that say what is wanted, and faults that name the tag."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from alfine.core.errors import InvalidSpec
 from alfine.core.read_spec import read_spec
-from alfine.criteria import criteria_for, criterion_from_text, table, tags
+from alfine.criteria import criteria_for, criterion_from_text, labels, table, tags
 from alfine.criteria.checks import number, true_or_false, whole_number
 from tests.building import request
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
+    labels: ClassVar[dict[str, str]] = {"missing": "to be checked", "rounds": "rounds so far"}
+
     count: int
     share: float = 0.5
     strict: bool = False
@@ -85,6 +87,12 @@ def test_what_a_tag_is_written_with_is_read_again(criterion):
     asked = dict(request())
     criterion.to_request(asked)
     assert Checked.from_spec(read_spec(asked)) == criterion
+
+
+def test_a_number_that_several_criteria_have_is_called_as_the_criterion_itself_calls_it():
+    names = ("TargetObjectiveMetricValue", "Checked", "AllOf")
+    assert [labels(name)["missing"] for name in names] == ["still missing", "to be checked", "still missing"]
+    assert {labels(name)["rounds"] for name in (*names, "Unheard")} == {"rounds so far"}
 
 
 def test_what_a_plug_in_raises_on_a_bad_setting_is_a_fault_that_names_the_tag():
