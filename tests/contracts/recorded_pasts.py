@@ -108,7 +108,7 @@ VALUES = (
         f"{CONVERGED}{settings}"
         for settings in ("", " delta=0.5", " epsilon=0.5 cap=0.05", " cap=1e-9", " delta=0.999")
     ),
-    *(f"MarginalValue {worth}" for worth in (1e-6, 0.3, 3, 1e6)),
+    *(f"MarginalValue {worth}" for worth in (0.3, 5.4, 1e6)),
     *(f"TargetObjectiveMetricValue {target}" for target in (0, 1e-9, -1)),
     *(f"{PLATEAU} {n}" for n in (3, 6, 7)),
     f"{PLATEAU} 7 strict=true",

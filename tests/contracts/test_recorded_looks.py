@@ -73,7 +73,7 @@ def said(name):
 def chances(name):
     """The numbers that follow from some evidence, for improvements of several sizes."""
     evidence, rows = EVIDENCES[name], {}
-    for share in (1e-5, 1e-3, 0.1, 1.0, 50.0):
+    for share in (1e-5, 1e-3, 0.1, 1.0, 1e60):
         size = share * evidence.spread
         improved, of_signals = evidence.improved_by(size), evidence.signals(size)
         rows[f"{share:g} of the spread"] = {
