@@ -44,7 +44,7 @@ def test_a_setting_is_written_in_place_of_an_earlier_one_and_other_tags_stay():
 
 
 def test_a_long_text_continues_in_further_tags_at_white_space():
-    request, word = {}, "a-b" + "c" * 97
+    request, word = {}, "two-parts" + "c" * 91
     put_text(request, "forbid", " ".join([word] * 5))
     settings = settings_in(request)
     assert [*settings] == ["forbid", "forbid-2", "forbid-3"]
