@@ -361,6 +361,12 @@ def test_several_definitions_have_each_their_own_space_objective_seed_and_share_
     assert a.seed != b.seed
     assert (a.max_training_jobs, b.max_training_jobs, read.max_training_jobs) == (11, 11, 21)
     assert (read.ranked, read.goal, read.size) == ("a", "Minimize", None)
+    assert read.texts("b", {"n": "x"}) == {"n": "x"}
+    assert spec().texts(None, {"eta": 0.5, "depth": 3, "booster": "dart"}) == {
+        "eta": "0.5",
+        "depth": "3",
+        "booster": "dart",
+    }
     assert read_spec(several(FEW, FEW)).size == 6
     assert read_spec(several({}, {})).ranked is None
 

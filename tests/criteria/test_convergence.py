@@ -38,6 +38,7 @@ def recorded(
     spec = TuningJobSpec(
         request={}, name="t", strategy="Bayesian", goal=goal, metric="m", space=space,
         definition=None, max_parallel=1, max_training_jobs=jobs, seed=5,
+        detect_convergence=False, min_resource=1,
     )  # fmt: skip
     history = History(spec, AT)
     for number, (point, value) in enumerate(zip(points, values, strict=True), 1):
@@ -274,7 +275,8 @@ def test_its_settings_survive_the_request() -> None:
     assert config == {"ConvergenceDetected": {"CompleteOnConvergence": "Enabled"}}
     spec = TuningJobSpec(
         request=request, name="t", strategy="Random", goal="Minimize", metric="m", space=PLANE, definition=None,
-        max_parallel=1, detect_convergence=True, settings={"ConvergenceDetected": request["Tags"][0]["Value"]},
+        max_parallel=1, detect_convergence=True, min_resource=1, seed=0,
+        settings={"ConvergenceDetected": request["Tags"][0]["Value"]},
     )  # fmt: skip
     assert ConvergenceDetected.from_spec(spec) == ConvergenceDetected(epsilon=0.02, cap=0.1)
 

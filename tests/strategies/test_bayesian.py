@@ -35,6 +35,7 @@ def empty(space: ParameterSpace, *, seed: int = 0, goal: str = "Minimize", jobs:
     spec = TuningJobSpec(
         request={}, name="t", strategy="Bayesian", goal=goal, metric="m", space=space,
         definition=None, max_parallel=1, max_training_jobs=jobs, seed=seed,
+        detect_convergence=False, min_resource=1,
     )  # fmt: skip
     return History(spec, AT)
 

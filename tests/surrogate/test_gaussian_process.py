@@ -62,6 +62,7 @@ def history(values: list[float], space: ParameterSpace | None = None, seed: int 
     spec = TuningJobSpec(
         request={}, name="t", strategy="Bayesian", goal="Minimize", metric="m", space=space,
         definition=None, max_parallel=1, max_training_jobs=200, seed=seed,
+        detect_convergence=False, min_resource=1,
     )  # fmt: skip
     past, rng = History(spec, AT), np.random.default_rng(seed)
     for number, value in enumerate(values, 1):

@@ -141,11 +141,11 @@ class TuningJobSpec:
     max_runtime_seconds: float | None = None
     target: float | None = None
     max_not_improving: int | None = None
-    detect_convergence: bool = False
+    detect_convergence: bool
     early_stopping: str = "Off"
-    min_resource: int = 1
+    min_resource: int
     max_resource: int | None = None
-    seed: int = 0
+    seed: int
     settings: Mapping[str, str] = field(default_factory=dict)
     warm_start: str | None = None
     parents: tuple[str, ...] = ()
