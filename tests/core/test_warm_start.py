@@ -70,6 +70,9 @@ def test_amts_list_of_what_may_change_holds_for_images():
     path = ["Environment"]
     said = [str(fault) for fault in faults(with_image("other", path, {"A": "1"}), with_image("other"), "parents[0]")]
     assert said == [f"TrainingJobDefinition: {FIELDS} Different from job: Environment."]
+    theirs = with_image("other", path, {"A": "1"})
+    assert "Different from child: Environment." in str(*faults(with_image("other"), theirs, "parents[0]"))
+    assert not list(faults(with_image("other", path, {"A": "1"}), theirs, "parents[0]"))
     assert not list(faults(changed(path, {"A": "1"}), spec(), "")), "AMT knows no programs of this machine"
 
 
