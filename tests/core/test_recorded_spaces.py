@@ -53,12 +53,22 @@ def steps(low, high, step, scaling):
         "to_unit": [found.to_unit(value) for value in at],
         "from_unit": [found.from_unit(place) for place in PLACES],
         "has": "".join("ny"[found.has(value)] for value in near),
-        "covered": [found.covered(*ends) for ends in ((0.0, 1.0), (0.0, 0.5), (0.5, 1.0), (0.2, 0.3))],
+        "covered": [found.covered(*ends) for ends in ((0.0, 1.0), *rest(found.where(Clause("x", "is", (repr(low),)))))],
         "of cells": [
             found.covered(*cell) for value in (low, last) for cell in found.where(Clause("x", "is", (repr(value),)))
         ],
         "where": {str(clause): found.where(clause) for clause in clauses},
     }
+
+
+def many_steps():
+    """How many configurations there are of a range with very many steps that a condition divides."""
+    found = {}
+    for high, scaling in product((10, 4 * 10**9), ("Linear", "Logarithmic")):
+        many = Integer(1, high, step=2, scaling=scaling)
+        ranges = {"n": many, "c": Categorical(["a", "b"], requires=f"n = {high // 4 * 2 + 1}")}
+        found[f"{high} {scaling}"] = space(ranges).structure.survey.size
+    return found
 
 
 def step_messages():
@@ -264,7 +274,7 @@ def estimated():
 
 CASES = {
     **{f"steps {each}": partial(steps, *each) for each in STEPS},
-    **{case.__name__: case for case in (step_messages, scales, choices, intervals, impossible, estimated)},
+    **{case.__name__: case for case in (many_steps, step_messages, scales, choices, intervals, impossible, estimated)},
     **{
         f"{case.__name__} {name}": partial(case, found)
         for case in (whole, points, drawn, spoiled, texts)

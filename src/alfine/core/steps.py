@@ -66,9 +66,9 @@ class Steps:
         return (self.value(index) for index in range(self.count))
 
     def covered(self, low: float, high: float) -> int:
-        """Return how many values' cells lie between two places."""
-        first, beyond = ((self.scale.from_unit(end) - self.low) / self.step + 0.5 for end in (low, high))
-        return math.ceil(beyond - INSIDE) - math.floor(first + INSIDE)
+        """Return how many values' cells lie between two places, each an end of a cell."""
+        first, beyond = (round((self.scale.from_unit(end) - self.low) / self.step + 0.5) for end in (low, high))
+        return beyond - first
 
     def where(self, clause: Clause) -> list[Interval]:
         """Return the parts of the axis on which a clause holds, as `Range.where`."""
