@@ -71,6 +71,15 @@ def many_steps():
     return found
 
 
+def sizes():
+    """The number of configurations at and beyond the largest that is counted, with conditions and without."""
+    return [
+        str(space({"a": Integer(1, 2**27, optional=optional), "b": Integer(1, 2**26 + more)}).size)
+        for optional in (False, True)
+        for more in (-1, 0, 1)
+    ]
+
+
 def step_messages():
     ends = [(0, 1), (0, 10), (5, 5), (-5.5, 4.5), (0, 2.0**53), (0, 2.0**54), (-(2.0**53), 2.0**53)]
     given = [None, 0, -1, 1, 1.0, 1.5, 2, 10, 10.5, True, "1", math.inf, math.nan]
@@ -274,7 +283,10 @@ def estimated():
 
 CASES = {
     **{f"steps {each}": partial(steps, *each) for each in STEPS},
-    **{case.__name__: case for case in (many_steps, step_messages, scales, choices, intervals, impossible, estimated)},
+    **{
+        case.__name__: case
+        for case in (many_steps, sizes, step_messages, scales, choices, intervals, impossible, estimated)
+    },
     **{
         f"{case.__name__} {name}": partial(case, found)
         for case in (whole, points, drawn, spoiled, texts)
