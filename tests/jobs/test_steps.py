@@ -1,18 +1,22 @@
 """What the steps of an engine ask of a runner and record, one step at a time: the runner is a plug-in that says what the test tells it."""
 
+import errno
 import logging
+import time
 from collections import defaultdict
 from datetime import timedelta
 
 import pytest
 
 from alfine import Continuous
-from alfine.core.errors import Fenced
+from alfine.core.errors import Fenced, StorageFull, StoreBusy
+from alfine.core.policy import MOST_LAUNCHES
 from alfine.jobs.clock import utc_now
 from alfine.jobs.engine import Engine
+from alfine.jobs.forced_stop import force_end
 from alfine.jobs.home import Home
-from alfine.jobs.wake import Wake
-from alfine.runners.protocol import Exit, Observation, Point, StaleEpoch
+from alfine.jobs.wake import Bell, Wake
+from alfine.runners.protocol import NO_COUNTS, Exit, Observation, Point, StaleEpoch
 from alfine.store.placement import Placement
 from alfine.store.placements import placements
 from tests.building import at, request
@@ -38,7 +42,7 @@ class Scripted:
         self.stopped.append(launch)
         self._raise("stop")
 
-    def poll(self, launch, offset, counts):
+    def poll(self, launch, offset, counts=NO_COUNTS):
         self.polls.append((number(launch), offset, dict(counts)))
         seen = self.sees[number(launch)]
         found = seen.pop(0) if seen else Observation(started_at=at(1), offset=offset)
@@ -440,3 +444,245 @@ def test_a_user_who_waits_for_the_stop_says_how_long_it_may_take(world):
     launch = w.run.launch(w.job(1))
     assert (launch.grace_seconds, launch.epoch) == (0.5, w.run.epoch)
     assert launch.arn.endswith(f"training-job/{w.job(1).name}")
+
+
+def test_a_new_engine_reads_a_log_from_its_beginning_where_nothing_was_read(world):
+    w = world(max_parallel=1)
+    w.step()
+    w.again()
+    w.step()
+    assert w.runner.polls == [(1, 0, {})]
+
+
+def test_many_are_launched_a_few_at_a_time_and_the_rest_at_once_after_that(world):
+    w = world(max_training_jobs=MOST_LAUNCHES + 2, max_parallel=MOST_LAUNCHES + 2)
+    begun = time.monotonic()
+    w.step()
+    assert (len(w.runner.started), w.run.more) == (MOST_LAUNCHES, True)
+    w.step(None)
+    assert (len(w.runner.started), w.run.more) == (MOST_LAUNCHES + 2, False)
+    w.step(None)
+    suggestions = w.engine.measures.suggestions.read()
+    assert sum(suggestions.counts) == 2
+    assert 0 < suggestions.total <= time.monotonic() - begun
+    assert sum(w.engine.measures.steps.read().counts) == 3
+
+
+def test_a_step_without_news_writes_nothing(world):
+    w = world(max_parallel=1)
+    w.step()
+    with w.home.store.commits() as count:
+        w.step()  # it has begun
+        before = count()
+        w.step()
+        w.step(None)
+        assert count() == before
+        w.runner.sees[1] = [Observation(started_at=at(1), offset=10)]
+        w.step()
+        assert count() != before
+
+
+def test_a_search_that_breaks_stops_what_runs_although_it_would_be_let_finish(world, monkeypatch):
+    def break_down(*_):
+        raise ValueError("no point")
+
+    w = world(max_parallel=2, at_end="drain")
+    w.step()
+    monkeypatch.setattr(w.run.judge.policy.strategy.__class__, "ask", break_down)
+    w.runner.sees[1] = [Observation(started_at=at(1), exit=DONE, ended_at=utc_now())]
+    w.step()
+    assert [number(launch) for launch in w.runner.stopped] == [2]
+    w.runner.sees[2] = [Observation(started_at=at(1), exit=Exit(cause="stopped"), ended_at=utc_now())]
+    assert not w.step()
+    job = w.home.service.get("job")
+    assert (job.status, job.failure_reason) == (
+        "Failed",
+        "alfine could not decide what to do next: ValueError: no point",
+    )
+
+
+def end_all(w):
+    """Let every training job end at the next look."""
+    w.runner.poll = lambda launch, offset, counts: Observation(
+        started_at=at(1), points=points((1, 1.0)), offset=offset, exit=DONE, ended_at=utc_now()
+    )
+    w.engine.wake.set("job")
+
+
+def test_a_job_that_is_completed_or_stopped_has_no_reason_of_failure(world):
+    w = world()
+    w.step()
+    end_all(w)
+    while w.step():
+        pass
+    job = w.home.service.get("job")
+    assert (job.status, job.failure_reason, job.owner) == ("Completed", None, None)
+    assert w.run.history.launches == 4
+
+
+@pytest.fixture
+def waits(monkeypatch):
+    """How long an engine would have waited for news, each time."""
+    seconds = []
+    monkeypatch.setattr(Bell, "wait", lambda _, longest: seconds.append(longest))
+    return seconds
+
+
+class Enough(Exception):
+    pass
+
+
+def run(w, steps):
+    """Run a tuning job by the engine's own loop for some steps."""
+    left = [steps]
+
+    def count(_):
+        left[0] -= 1
+        if not left[0]:
+            raise Enough
+
+    w.engine.close(w.run)
+    with pytest.raises(Enough):
+        w.engine.run("job", count)
+    assert w.home.store.get("job").owner is None
+
+
+def test_without_news_it_looks_at_all_every_ten_seconds_and_at_those_that_tell_nothing_five_times_a_second(
+    world, waits
+):
+    w = world()
+    run(w, 3)
+    assert len(waits) == 2
+    assert all(9 < each <= 10 for each in waits)
+    assert w.runner.polled() == []  # nobody had news
+    w.runner.tells_news = False
+    run(w, 2)
+    assert waits[2:] == [0.2]
+
+
+def test_it_waits_no_longer_than_until_the_next_try(world, waits, monkeypatch):
+    monkeypatch.setattr("alfine.jobs.tries.FIRST_PAUSE_SECONDS", 3.0)
+    w = world()
+    w.runner.raises["start"] = [OSError("no process")]
+    run(w, 2)
+    assert 2 < waits[0] <= 3
+
+
+def test_it_waits_no_longer_than_until_its_time_is_over(world, waits):
+    w = world(max_runtime_seconds=60)
+    begun = w.home.service.get("job").created_at
+    w.now = begun + timedelta(seconds=56)
+    for _ in range(2):  # the second time all is recorded already
+        run(w, 2)
+        assert waits.pop() == pytest.approx(4)
+    w.now = begun + timedelta(seconds=61)
+    run(w, 2)
+    assert all(0 <= each <= 10 for each in waits)
+    assert len(w.runner.stopped) == 2
+
+
+def test_it_does_not_wait_while_there_is_more_to_read(world, waits):
+    w = world(max_parallel=1)
+    w.step()
+    w.runner.sees[1] = [Observation(started_at=at(1), offset=place) for place in range(10, 120, 10)]
+    run(w, 2)
+    assert waits == []
+
+
+def refusing(w, monkeypatch, *errors):
+    """Let the next records of a step raise errors in turn."""
+    record, left = w.home.store.record, list(errors)
+
+    def refused(*given, **words):
+        if left:
+            raise left.pop(0)
+        return record(*given, **words)
+
+    monkeypatch.setattr(w.home.store, "record", refused)
+
+
+def test_a_busy_database_is_waited_for(world, waits, monkeypatch):
+    w = world()
+    refusing(w, monkeypatch, StoreBusy("locked"), StoreBusy("locked"))
+    run(w, 1)
+    assert waits == [1.0, 1.0]
+    assert len(w.runner.started) == 2
+
+
+FULL = [StorageFull("full"), OSError(errno.ENOSPC, "full"), OSError(errno.EDQUOT, "quota")]
+
+
+def test_a_full_disk_is_waited_for_but_not_for_ever(world, waits, monkeypatch):
+    w = world()
+    refusing(w, monkeypatch, *FULL)
+    run(w, 1)
+    assert waits == [1.0] * 3
+    monkeypatch.setattr("alfine.jobs.engine.FULL_DISK_TRIES", 4)
+    refusing(w, monkeypatch, *FULL, *FULL)
+    w.runner.sees[1] = [Observation(started_at=at(1), offset=place) for place in range(1, 10)]
+    with pytest.raises(OSError, match="full"):
+        w.engine.run("job")
+    assert len(waits) == 3 + 4
+
+
+@pytest.mark.parametrize("error", [OSError(errno.EIO, "broken"), PermissionError("no")])
+def test_another_fault_of_the_disk_is_told_at_once(world, waits, monkeypatch, error):
+    w = world()
+    w.engine.close(w.run)
+    refusing(w, monkeypatch, error)
+    with pytest.raises(type(error)):
+        w.engine.run("job")
+    assert waits == []
+
+
+def test_what_somebody_else_records_meanwhile_is_decided_upon_at_once(world, waits):
+    w = world()
+    stops = [w.home.service.request_stop]
+
+    def stop(_):
+        if stops:
+            stops.pop()("job")
+        else:
+            end_all(w)
+
+    w.engine.close(w.run)
+    w.engine.run("job", stop)
+    assert w.home.service.get("job").status == "Stopped"
+    assert sorted({number(launch) for launch in w.runner.stopped}) == [1, 2]
+
+
+def test_a_forced_end_kills_what_runs_here_and_names_what_it_cannot_reach(world):
+    w = world(max_parallel=4)
+    w.step()
+    store, runners = w.home.store, {"process": w.runner, "other": w.others}
+    here, there, served, placed = (w.job(each).name for each in (1, 2, 3, 4))
+    store.place("job", there, Placement(node="there"))
+    store.place("job", served, Placement(node="served"))
+    store.place("job", placed, Placement(attempt=2, runner="other", node="there", slot="slot 1"))
+    store.beat("engine", "served", "http://127.0.0.1:1")
+    w.others.raises["stop"] = [OSError("away")]
+    folder = w.home.jobs_folder / "job" / here / ".alfine"
+    folder.mkdir(parents=True)
+    (folder / "launch.json").write_text('{"wrapper": "container", "processes": [{}, {}, {}]}')
+    containers = Scripted()
+    assert force_end(store, {**runners, "container": containers}, w.home.jobs_folder, "job", utc_now()) == [there]
+    job = w.home.service.get("job")
+    assert job.failure_reason == f"The user stopped the tuning job by force, but processes of {there} may still run."
+    verdict = job.verdict
+    assert (verdict.criterion, verdict.outlook.name, verdict.status) == ("StopRequested", "STOP", "Stopped")
+    assert (verdict.progress, verdict.is_limit, verdict.sentence) == (1.0, True, job.failure_reason)
+    assert verdict.would_change == "`alfine change` lets the job go on."
+    for runner in (w.runner, w.others, containers):
+        told = [(each.name, each.attempt, each.node, each.slot, each.grace_seconds) for each in runner.stopped]
+        assert told == [(here, 1, None, None, 0.0), (placed, 2, "there", "slot 1", 0.0)]
+    assert [(each, offset) for each, offset, _ in containers.polls] == [(1, 0)]
+    store.leave("engine")
+
+
+def test_a_forced_end_of_what_cannot_be_run_is_a_failure(world):
+    w = world(max_parallel=1)
+    w.step()
+    folder, runners = w.home.jobs_folder, {"process": w.runner}
+    assert force_end(w.home.store, runners, folder, "job", utc_now(), failure="It broke") == []
+    job = w.home.service.get("job")
+    assert (job.status, job.failure_reason) == ("Failed", "It broke.")
