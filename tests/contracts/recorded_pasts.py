@@ -58,10 +58,7 @@ CROWDED = (
     *(f"MaxNumberOfTrainingJobs {count}" for count in (1, 9, 10)),
     *(f"TargetObjectiveMetricValue {target}" for target in (4, 3.97, 3, 2)),
     *(f"{PLATEAU} 3{strict}" for strict in ("", " strict=true")),
-    *(
-        f"NotBefore({PLATEAU} 3, {floor})"
-        for floor in ("2", "seconds=9", "9, seconds=9", "6, seconds=27", "3, seconds=40")
-    ),
+    *(f"NotBefore(MaxCost 18, {floor})" for floor in ("6, seconds=27", "7", "seconds=28")),
     "NotBefore(Deadline 20, seconds=30)",
     "NotBefore(MaxCost 18, 12, seconds=54)",
     *(f"Steady(TargetObjectiveMetricValue 4, times={times})" for times in (2, 6)),
@@ -133,8 +130,12 @@ def noisy():
 
 
 def failing():
-    """None of the first four training jobs has an objective, and the limit is four."""
-    return history([None, None, None, None], max_training_jobs=4, price_per_hour=1.0)
+    """None of the first four training jobs has an objective; the limit was lowered to three meanwhile."""
+    return history([None, None, None, None], max_training_jobs=3, price_per_hour=1.0)
+
+
+def one_failed():
+    return history([None], max_training_jobs=5)
 
 
 def finite():
@@ -178,6 +179,24 @@ def repeated():
     return history([2.0, 1.0, 1.5, 1.25, 1.75], max_training_jobs=6, repeats="best=2 times=2")
 
 
+def three_run():
+    """Three training jobs run, two of which have nearly cost what one does on average."""
+    past = history(max_training_jobs=40, max_parallel=3, price_per_hour=3600.0)
+    begin = [(0, 1, "launched"), (0, 1, "started"), (10, 1, "ended", 1.0)]
+    then = [(10 + number, number, "launched") for number in (2, 3, 4)]
+    return facts(past, *begin, *then, (10, 2, "started"), (11, 3, "started"), (19, 4, "started"))
+
+
+def two_left():
+    """Ten have ended, and two are left."""
+    return history([3.0 - n / 10 for n in range(10)], max_training_jobs=12, price_per_hour=3600.0)
+
+
+def one_left():
+    """Four of five have ended, too few for a model."""
+    return history([3.0, 2.0, None, 2.5], max_training_jobs=5, price_per_hour=3600.0)
+
+
 def of_others():
     """Two definitions, maximised and minimised, with plain results of the second one."""
     both = {"space": SPACE, "goal": "Maximize"}, {"space": {"eta": SPACE["eta"]}, "metric": "auc"}
@@ -219,6 +238,7 @@ LOOKED_AT = {
         "TargetObjectiveMetricValue 0",
         f"{PLATEAU} 10 strict=true",
         "MaxCost 12.5",
+        "NotBefore(MaxNumberOfTrainingJobs 5, seconds=9)",
     ),
     used_up: (CONVERGED, "MarginalValue 3", f"{PLATEAU} 3", "MaxNumberOfTrainingJobs 9", "MaxRuntimeInSeconds 12"),
     tenth: (
@@ -229,7 +249,8 @@ LOOKED_AT = {
     ),
     noisy: (*VALUES[:3], "MarginalValue 3"),
     failing: ("MaxCost 3", "Shadow(MaxNumberOfTrainingJobs 2)"),
-    finite: ("MaxNumberOfTrainingJobs 6",),
+    one_failed: ("MaxNumberOfTrainingJobs 1",),
+    finite: ("MaxNumberOfTrainingJobs 6", "MaxCost 3"),
     exhausted: ("MaxNumberOfTrainingJobs 6",),
     asked_to_stop: ("MaxNumberOfTrainingJobs 6",),
     far: (
@@ -241,6 +262,9 @@ LOOKED_AT = {
     ),
     tight: ("MaxRuntimeInSeconds 1.75", f"{PLATEAU} 3", "MaxNumberOfTrainingJobs 3"),
     repeated: ("MaxNumberOfTrainingJobs 2", "MaxNumberOfTrainingJobs 5"),
+    three_run: (*(f"MaxCost {limit}" for limit in (41, 51, 52, 56, 70)), "Deadline 40", "Deadline 21 active=true"),
+    two_left: (CONVERGED, "MarginalValue 1e-6", "MarginalValue 1e6"),
+    one_left: (CONVERGED, "MarginalValue 3", "TargetObjectiveMetricValue 1"),
     of_others: ("MaxNumberOfTrainingJobs 6", f"{PLATEAU} 3"),
 }
 """Each tuning job, and the criteria that are asked about it beside those that it has anyway."""

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from alfine.core.protocols import verdict_of
+from alfine.core.verdict import Outlook
 from alfine.criteria import ALWAYS, criterion_from_text
 from alfine.criteria.forecast import forecast_of, gain_of
 from alfine.criteria.future import Future, chance, score_within
@@ -28,9 +29,10 @@ PASTS = {past.__name__: past for past in LOOKED_AT}
 
 
 def short(verdict):
-    """A verdict in a few letters: STOP, its progress, and the second at which it wants to be asked again."""
-    again = "" if verdict.ask_again_at is None else f" @{(verdict.ask_again_at - EPOCH).total_seconds():g}"
-    return f"{verdict.outlook} {verdict.progress:.4g}{again}"
+    """A verdict in a few letters: STOP or DRAIN, its progress, and the second at which it wants to be asked again."""
+    outlook = "" if verdict.outlook is Outlook.CONTINUE else f"{verdict.outlook} "
+    again = "" if verdict.ask_again_at is None else f"@{(verdict.ask_again_at - EPOCH).total_seconds():g}"
+    return f"{outlook}{verdict.progress:.4g}{again}"
 
 
 def looks(past, criteria):
@@ -39,7 +41,7 @@ def looks(past, criteria):
     for _, until_now in past.replayed():
         for text, criterion in criteria.items():
             said[text].append(short(verdict_of(criterion, until_now)))
-    return {text: [f"{len([*group])} {word}" for word, group in groupby(words)] for text, words in said.items()}
+    return {text: [f"{len([*group])}× {word}" for word, group in groupby(words)] for text, words in said.items()}
 
 
 def last(past, criterion, future):
@@ -66,7 +68,8 @@ def said(name):
     policy = policy_for(past.spec)
     rows["forecast"] = forecast_of(past, policy.criteria).as_dict()
     rows["forecast with all"] = forecast_of(past, [*policy.criteria, *asked.values()]).as_dict()
-    rows["futures"] = heard(past)
+    if future.evidence is None:
+        rows["futures"] = heard(past)
     return rows
 
 

@@ -133,7 +133,7 @@ class MarginalValue:
             sentence=f"Expected gain from the next {count_of(best)}: {short(numbers['expected_gain'])}, worth {money(gains[best])} at a "
             f"cost of {money(best * mean)}.{problem}",
             evidence=numbers,
-            progress=1.0 if is_met else min(1.0, best * mean / gains[best]),
+            progress=1.0 if is_met else best * mean / gains[best],
             would_change=self._would_change(breaks_even, is_met=is_met),
         )
 

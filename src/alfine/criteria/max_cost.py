@@ -69,7 +69,7 @@ class MaxCost:
                 "left": left,
                 "training_jobs_left": more,
             },
-            progress=1.0 if outlook is not Outlook.CONTINUE else min(1.0, ahead / self.limit),
+            progress=1.0 if outlook is not Outlook.CONTINUE else ahead / self.limit,
             would_change=self._would_change(outlook, left, more),
             ask_again_at=None
             if outlook is Outlook.STOP or seconds_left is None
@@ -101,9 +101,11 @@ def _running(history: History) -> Iterator[tuple[float, float]]:
     """Yield what each running training job has cost so far, and what a second of it costs. Before its start both are 0."""
     price = (history.spec.price_per_hour or 0.0) / cost.HOUR
     for job in history.running.values():
-        rate = 0.0 if job.started_at is None else price * history.spec.of(job.definition).definition.instance_count
-        seconds = 0.0 if job.started_at is None else (history.now - job.started_at).total_seconds()
-        yield max(0.0, seconds) * rate, rate
+        if job.started_at is None:
+            yield 0.0, 0.0
+        else:
+            rate = price * history.spec.of(job.definition).definition.instance_count
+            yield max(0.0, (history.now - job.started_at).total_seconds()) * rate, rate
 
 
 def _seconds_until(amount: float, mean: float, running: Sequence[tuple[float, float]]) -> float | None:
