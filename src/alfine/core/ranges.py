@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from numbers import Real
@@ -364,7 +365,7 @@ class Categorical:
         texts = [self.to_text(value) for value in self.values]
         if not texts:
             yield Fault(path, "a categorical range needs at least one value.")
-        repeated = sorted({text for text in texts if texts.count(text) > 1})
+        repeated = sorted(text for text, count in Counter(texts).items() if count > 1)
         if repeated:
             yield Fault(path, f"the values must differ from each other; {', '.join(repeated)} appears more than once.")
 
