@@ -98,6 +98,13 @@ def test_why_a_database_cannot_be_copied_is_said(tmp_path):
     assert [*tmp_path.iterdir()] == []
 
 
+def test_a_copy_takes_no_folders_place(home):
+    (home / "folder").mkdir()
+    with pytest.raises(IsADirectoryError):
+        copy_database(home / "alfine.db", home / "folder")
+    assert not [*home.glob(".folder*")]
+
+
 def test_a_folder_without_training_jobs_has_no_files_of_them(tmp_path):
     assert [*files_of_tuning_jobs(tmp_path)] == []
 

@@ -146,10 +146,10 @@ def _instance_faults(table: Any, where: str) -> Iterator[Fault]:
     if not isinstance(own, dict):
         yield Fault(f"{where} resources", f"{own!r} must be a table of numbers.")
         own = {}
-    for name, amount in [("cpus", table.get("cpus", 1)), ("gpus", table.get("gpus", 0)), *own.items()]:
+    for name, amount in [*((name, table[name]) for name in ("cpus", "gpus") if name in table), *own.items()]:
         if isinstance(amount, bool) or not isinstance(amount, int | float) or not 0 <= amount < math.inf:
             yield Fault(f"{where} {name}", f"{amount!r} must be a number from 0 on.")
-    if _bytes(table.get("memory", 0)) is None:
+    if "memory" in table and _bytes(table["memory"]) is None:
         yield Fault(f"{where} memory", f"{table['memory']!r} must be as «16GiB», or a number of bytes.")
 
 

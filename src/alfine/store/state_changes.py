@@ -119,7 +119,7 @@ def _of_training_jobs(connection: Connection, job: int, told: int, last: int) ->
             started = row.started_at if row.started_at is not None and row.started_at <= at else None
             stopping = then._replace(status="Stopping", started_at=started, modified_at=at)
             yield _change(stopped, stopping, at)
-        if ended is not None and told < ended <= last and row.ended_at is not None:
+        if ended is not None and ended <= last and row.ended_at is not None:  # rows of earlier ends aren't read
             yield _change(ended, row, row.ended_at)
 
 
