@@ -18,6 +18,7 @@ from alfine.store.schema import REVISION
 from alfine.store.sqlite_copy import copy_database
 from alfine.store.store import Store
 from tests.building import at, spec
+from tests.store.damage import execute
 
 
 def open_files():
@@ -53,6 +54,9 @@ def test_whoever_closes_a_store_has_no_file_of_it_open(tmp_path):
         keys.add(AccessKey("key", "secret", at(0)))
         keys.delete("key")
         copy_database(home / "alfine.db", home / "copy.db")
+        execute(home, "UPDATE alembic_version SET version_num = '9999'")
+        with pytest.raises(StoreUnusable):
+            Store.at(home)
         assert (revision_of(home / "copy.db"), [*damages(home / "copy.db")]) == (REVISION, [])
 
     used(tmp_path / "first")  # what is opened once for all

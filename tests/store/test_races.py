@@ -17,6 +17,7 @@ from alfine.core.facts import StopAsked, TuningJobStopAsked
 from alfine.core.read_spec import read_spec
 from alfine.store import queries
 from alfine.store.algorithms import Algorithm
+from alfine.store.console_tokens import ConsoleTokens
 from alfine.store.schema import tuning_jobs
 from alfine.store.store import Store
 from tests.building import at, history, one_job, request, spec
@@ -62,6 +63,14 @@ def test_two_stops_of_a_training_job_at_once_are_one(two):
     for stop in stops:
         stop.result()
     assert two.first.history("job").facts == [*facts, StopAsked(at=at(5), number=1, reason="asked")]
+
+
+def test_the_token_of_forms_without_a_session_is_the_first_one_at_every_server(two):
+    first, second = (ConsoleTokens(store.database) for store in (two.first, two.second))
+    tokens = two.overlapping(
+        lambda: first.shared_form_token("a", at(99)), lambda: second.shared_form_token("b", at(99))
+    )
+    assert [token.result() for token in tokens] == ["a", "a"]
 
 
 def test_a_name_is_given_once_whatever_its_case(two):

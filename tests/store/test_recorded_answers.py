@@ -76,7 +76,7 @@ def inherits(number, objective):
 
 def made(store):
     """Fill a store with tuning jobs: one with training jobs that ended in every way, run and wait; one of two definitions; and others."""
-    words = {"max_training_jobs": 90, "max_parallel": 3, "price_per_hour": 0.5, "instances": 2}
+    words = {"max_training_jobs": 90, "max_parallel": 3, "price_per_hour": 0.6, "instances": 2}
     parents = [inherits(1, 2.0), inherits(2, 1.0), inherits(3, 1.0), inherits(4, 3.0), inherits(5, 3.0)]
     falls = store.create(spec(name="falls", **words), at(0), parents, trackers=["mlflow", "wandb"])
     facts = []
@@ -89,7 +89,7 @@ def made(store):
             facts += [Reported(at=at(number + step), number=number, metric="loss", step=step, value=number - step / 4)]
             facts += [Reported(at=at(number + step), number=number, metric="Accuracy", step=step, value=step / 8)]
         if status == "Stopped":
-            facts += [StopAsked(at=at(number + 1.5), number=number, reason="Too slow")]
+            facts += [StopAsked(at=at(number + (1.5 if number == 5 else 0.5)), number=number, reason="Too slow")]
         uploaded = at(99) if number == 3 else None
         end = {"status": status, "objective": objective, "failure_reason": reason, "uploaded_at": uploaded}
         facts += [Ended(at=at(2.25 * number + 10), number=number, **end)]
@@ -357,7 +357,7 @@ def of_tables(_store, ask):
     for column, value in zip(COLUMNS, (3, 1.0, 15.75, "failed", "", None, "TOO SLOW", 0.5, "dart"), strict=True):
         for operator in OPERATORS if value is not None else ():
             ask(table_numbers, TableSelection(sort=number, comparisons=[Comparison(column, operator, value)]))
-    for texts in (["DART"], ["gb%"], ["b_t"], ["100 %"], ["too"], ["falls-1", "0.5"], ["stopping"]):
+    for texts in (["DART"], ["gb%"], ["b_t"], ["100 %"], ["too"], ["falls-1", "0.5"], ["stopping"], ["booster"], ['"']):
         ask(table_numbers, TableSelection(sort=number, texts=texts))
     two = TableSelection(sort=number, statuses=["Failed", "Stopping"])
     ask(table_numbers, two)
@@ -402,12 +402,13 @@ def of_tuning_job_tables(_store, ask):
         {"statuses": ["Stopped", "Failed"]},
     ):
         ask(selected, TuningJobSelection(**words))
+    ask(selected, TuningJobSelection(sort="cost"), now=0)
     ask(selected, TuningJobSelection(), size=2)
     ask(selected, TuningJobSelection(), size=2, begin=1)
 
 
-def selected(connection, selection, size=99, begin=0):
-    found = [job.name for job in selected_tuning_jobs(connection, selection, size, begin, at(80))]
+def selected(connection, selection, size=99, begin=0, now=80):
+    found = [job.name for job in selected_tuning_jobs(connection, selection, size, begin, at(now))]
     return found, tuning_job_count(connection, selection)
 
 

@@ -123,7 +123,7 @@ FILES = (
     "track.places = {a = 1, b = 'x', c = []}",
     *(
         webhook(key=key)
-        for key in (*map(secret, (23, 24, 64, 65)), "whsec_!", secret(24).removeprefix("whsec_"), "env:X")
+        for key in (*map(secret, (23, 24, 64, 65)), "whsec_!", f"{SECRET}!", secret(24).removeprefix("whsec_"), "env:X")
     ),
     *(
         webhook(url)

@@ -84,7 +84,7 @@ class Webhook:
             Fault(f"[[webhooks]] {key}", fault)
             for key, fault in (
                 ("url", _fault_of_url(self.url)),
-                ("secret", "" if self.secret.startswith(FROM_ENVIRONMENT) else _fault_of_secret(self.secret)),
+                ("secret", None if self.secret.startswith(FROM_ENVIRONMENT) else _fault_of_secret(self.secret)),
                 ("events", _fault_of_events(self.events)),
             )
             if fault
@@ -108,7 +108,7 @@ class Webhook:
         return base64.b64decode(secret.removeprefix(SECRET_PREFIX))
 
 
-def _fault_of_url(url: str) -> str:
+def _fault_of_url(url: str) -> str | None:
     try:
         parts = urlsplit(url)
         is_good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
@@ -118,10 +118,10 @@ def _fault_of_url(url: str) -> str:
         return f"{url!r} isn't an URL. Use https://… or http://…"
     if parts.username is not None or parts.fragment:
         return "an URL with a user, a password or a fragment isn't taken: the signature proves who sends."
-    return ""
+    return None
 
 
-def _fault_of_secret(secret: str) -> str:
+def _fault_of_secret(secret: str) -> str | None:
     hint = "Make one: echo whsec_$(openssl rand -base64 32)"
     try:
         key = base64.b64decode(secret.removeprefix(SECRET_PREFIX), validate=True)
@@ -129,16 +129,16 @@ def _fault_of_secret(secret: str) -> str:
         key = b""
     if not secret.startswith(SECRET_PREFIX) or len(key) not in SECRET_BYTES:
         return f"it must be «whsec_» and 24 to 64 bytes in base64. {hint}"  # its value is in no message
-    return ""
+    return None
 
 
-def _fault_of_events(events: tuple[str, ...]) -> str:
+def _fault_of_events(events: tuple[str, ...]) -> str | None:
     odd = [event for event in events if event not in EVENTS]
     if odd:
         return f"there is no event {odd[0]!r}. {did_you_mean(odd[0], EVENTS)}"
-    return (
-        "" if events else f"the list is empty. Leave it out for all, or name some of {' and '.join(map(repr, EVENTS))}."
-    )
+    if not events:
+        return f"the list is empty. Leave it out for all, or name some of {' and '.join(map(repr, EVENTS))}."
+    return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,12 +23,11 @@ COUNTS = (
 PRICE = "alfine:price-per-hour"
 """The tag with the price of an instance and hour."""
 
-HOUR = 3600 * 1_000_000
-"""Microseconds in an hour."""
-
 
 def costs(request: sa.ColumnElement[Any], now: datetime) -> sa.Subquery:
-    """Return a table with a row for each tuning job that has launched something: its id, `hours` of one instance, and their `money` if it has a price.
+    """Return a table with a row for each tuning job that has launched something: its id, the `time` of one instance, and `money` if it has a price.
+
+    Only to compare them with each other: the time is in microseconds, and the money in prices of an hour times microseconds.
 
     Args:
         request: The request of a tuning job as JSON.
@@ -39,14 +38,14 @@ def costs(request: sa.ColumnElement[Any], now: datetime) -> sa.Subquery:
         .group_by(training_jobs.c.tuning_job, training_jobs.c.definition)
         .subquery()
     )
-    hours = sa.func.sum(times.c.spent * _instances(request, times.c.definition)) / float(HOUR)
+    time = sa.func.sum(times.c.spent * _instances(request, times.c.definition))
     price = (
         sa.select(sa.cast(tags.c.value, sa.Float))
         .where(tags.c.tuning_job == tuning_jobs.c.id, tags.c.number == 0, tags.c.key == PRICE)
         .scalar_subquery()
     )
     return (
-        sa.select(tuning_jobs.c.id, hours.label("hours"), (hours * price).label("money"))
+        sa.select(tuning_jobs.c.id, time.label("time"), (time * price).label("money"))
         .join(times, times.c.tuning_job == tuning_jobs.c.id)
         .group_by(tuning_jobs.c.id)
         .subquery()

@@ -71,7 +71,7 @@ def selected_tuning_jobs(
     if selection.sort == "cost":
         spent = costs(_json("request", is_postgres=is_postgres), now)
         query = query.outerjoin(spent, spent.c.id == tuning_jobs.c.id)
-        values: list[sa.ColumnElement[Any]] = [spent.c.money, spent.c.hours]
+        values: list[sa.ColumnElement[Any]] = [spent.c.money, spent.c.time]
     else:
         values = [_value(selection.sort, now, is_postgres=is_postgres)]
     order = [(value.desc() if selection.descending else value.asc()).nulls_last() for value in values]
