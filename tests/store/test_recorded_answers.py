@@ -402,6 +402,8 @@ def of_tuning_job_tables(_store, ask):
         {"statuses": ["Stopped", "Failed"]},
     ):
         ask(selected, TuningJobSelection(**words))
+    for text in ("v_sion", "f_lls", "f_rst"):
+        ask(selected, TuningJobSelection(texts=[text]))
     ask(selected, TuningJobSelection(sort="cost"), now=0)
     ask(selected, TuningJobSelection(), size=2)
     ask(selected, TuningJobSelection(), size=2, begin=1)
