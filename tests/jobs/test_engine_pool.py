@@ -226,3 +226,35 @@ def test_a_job_of_a_function_stands_still_while_only_a_server_has_tried_to_run_i
         home.store.claim("job", owner, "node", lambda _: False)
         with home.store.reading() as connection:
             assert (standstill(connection, home.service.get("job"), spec) is not None) == stands_still
+
+
+def test_who_runs_a_job_and_how_it_goes_on_when_nobody_does(home):
+    command = read_spec(job_request(name="job", space={"x": Continuous(0, 1)}, command=["true"]))
+    function = read_spec(job_request(name="job", space={"x": Continuous(0, 1)}, function="module:name"))
+    home.store.create(command, home.clock())
+
+    def told(spec):
+        with home.store.reading() as connection:
+            found = standstill(connection, home.service.get("job"), spec)
+        return found and found.reason
+
+    no_server = "Nobody runs this job: its home has no server. To go on, start `alfine serve`, or call `alfine tune` with its job file."
+    of_function = (
+        "Nobody runs this job: it tunes the Python function module:name. "
+        "To go on, call alfine.tune with this function, name='job' and the same home."
+    )
+    owner = new_owner()
+    host, _, started, place = owner.rsplit(":", 3)
+    gone = f"{host}:{2**22 + 1}:{started}:{place}"  # a server whose process has ended: no process id is as large
+    assert (told(command), told(function)) == (no_server, of_function)
+    home.store.beat(gone, "node", "http://127.0.0.1:1")
+    home.store.beat(f"{owner}0", "node", None)
+    assert (told(command), told(function)) == (no_server, of_function)
+    home.store.claim("job", owner, "node", lambda _: False)
+    assert (told(command), told(function)) == (None, None)
+    home.store.beat(owner, "node", "http://127.0.0.1:1")
+    assert (told(command), told(function)) == (None, of_function)
+    home.store.release("job", 1)
+    assert (told(command), told(function)) == (None, of_function)
+    home.store.force_end("job", home.clock(), "it hangs", None)
+    assert (told(command), told(function)) == (None, None)

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from alfine import Continuous
-from alfine.core.errors import Fault, InvalidSpec
+from alfine.core.errors import Fault, InUse, InvalidSpec
 from alfine.jobs.clock import utc_now
 from alfine.jobs.engine import Engine
 from alfine.jobs.engine_pool import EnginePool
@@ -184,6 +184,9 @@ def test_when_it_leaves_it_gives_back_all_and_takes_no_more(home, server):
     create(home, "first", "second")
     server.pool.run_all()
     until(lambda: len(server.runner.started) == 2, "both run")
+    mine = {each.name: each.daemon for each in threading.enumerate() if each.name.startswith("alfine-")}
+    assert {"alfine-open", "alfine-watch", "alfine-heartbeat", "alfine-first", "alfine-second"} <= {*mine}
+    assert all(mine.values())  # none of them keeps a process from ending
     assert server.pool.trouble == ""
     server.pool.leave(10)
     assert server.pool.trouble == "The server is leaving."
@@ -289,10 +292,31 @@ def test_a_stop_does_not_wait_for_the_next_try(home, server, monkeypatch):
     until(lambda: home.service.get("job").ended, "stopped")
 
 
-def test_one_whose_training_jobs_run_elsewhere_is_handed_to_the_server_there(tmp_path, postgres_url, clock):
+def test_those_that_another_process_runs_hold_up_no_others(home, server, monkeypatch):
+    opened, refused = server.engine.open, []
+
+    def open_it(name, grace_seconds=None):
+        if name.startswith("busy"):
+            refused.append(name)
+            raise InUse(name)
+        return opened(name, grace_seconds)
+
+    monkeypatch.setattr(server.engine, "open", open_it)
+    monkeypatch.setattr("alfine.jobs.engine_pool.PATIENCE_SECONDS", 600.0)
+    create(home, "busy-1", "busy-2", "busy-3", "free")
+    server.pool.run_all()
+    until(lambda: server.mine() == ["free"], "its turn has come")
+    assert {*refused} == {"busy-1", "busy-2", "busy-3"}
+
+
+def test_one_whose_training_jobs_run_elsewhere_is_handed_to_the_server_there(
+    tmp_path, postgres_url, clock, monkeypatch
+):
     with Home(tmp_path, store=postgres_url) as home:
         server = Server(home, "here")
         server.engine.ownership.url = "http://127.0.0.1:1"
+        heard, looked = [], looks(server, monkeypatch)
+        monkeypatch.setattr(server.engine, "end_leftovers", heard.append)
         other = Ownership(home.store, "there")
         create(home, "job", known=True)
         server.pool.run_all()
@@ -300,10 +324,22 @@ def test_one_whose_training_jobs_run_elsewhere_is_handed_to_the_server_there(tmp
         other.url = "http://127.0.0.1:2"
         other.beat()
         home.store.place("job", server.runner.started[0].name, Placement(node="there"))
-        until(lambda: home.store.get("job").owner is None, "it is given back")
-        create(home, "marker", known=True)
-        until(lambda: "marker" in server.mine(), "it has looked again")
+
+        def look(name):
+            """Let it look once more, by something new that it finds."""
+            create(home, name, known=True)
+            until(lambda: any(name in each for each in looked), "it has looked again")
+
+        until(lambda: look(f"marker-{len(looked)}") or home.store.get("job").owner is None, "it is given back")
+        assert "job" in [each.name for each in other.claimable()]
+        home.store.leave(other.engine)
+        clock.now += 9.5
+        look("early")
         assert home.store.get("job").owner is None
-        assert [each.name for each in other.claimable()] == ["job"]
+        clock.now += 0.5
+        look("late")
+        until(lambda: "job" in server.mine(), "nobody else has taken it")
+        until(lambda: {"job", "early", "late"} <= {*heard}, "it looks for what others have ended of what users ask for")
+        assert None not in heard
         server.runner.go_on.set()
         server.pool.leave(10)

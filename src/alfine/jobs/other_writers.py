@@ -7,7 +7,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from alfine.core.errors import StoreBusy, StoreDamaged, StoreUnusable
 from alfine.jobs.wake import Wake
 from alfine.store.store import Store
 
@@ -103,11 +102,7 @@ class OtherWriters:
                     if now is None or now != last:
                         self._look()
                     last = now
-                except (
-                    StoreBusy,
-                    StoreDamaged,
-                    StoreUnusable,
-                ) as error:  # each engine also looks by itself, more rarely
+                except Exception as error:  # noqa: BLE001 - each engine also looks by itself, more rarely, and says what fails
                     log.debug("can't look at what others recorded: %s", error)
                 self._look_now.wait(pause)
                 self._look_now.clear()
