@@ -2,6 +2,8 @@
 
 import errno
 import logging
+import subprocess
+import sys
 import time
 from collections import defaultdict
 from datetime import timedelta
@@ -13,7 +15,7 @@ from alfine.core.errors import Fenced, StorageFull, StoreBusy
 from alfine.core.policy import MOST_LAUNCHES
 from alfine.jobs.clock import utc_now
 from alfine.jobs.engine import Engine
-from alfine.jobs.forced_stop import force_end
+from alfine.jobs.forced_stop import end_leftovers, force_end
 from alfine.jobs.home import Home
 from alfine.jobs.wake import Bell, Wake
 from alfine.runners.protocol import NO_COUNTS, Exit, Observation, Point, StaleEpoch
@@ -298,6 +300,16 @@ def test_one_that_was_lost_begins_anew_as_often_as_its_retries_allow(world):
     assert number(w.runner.started[-1]) == 2
 
 
+def test_one_that_is_lost_while_it_is_to_stop_does_not_begin_anew(world):
+    w = world(max_parallel=1, retries=1)
+    w.step()
+    w.home.store.request_stop_of_training_job(w.job(1).name, utc_now(), "enough of it")
+    w.again()
+    w.runner.sees[1] = [Observation(started_at=at(1), exit=LOST, ended_at=utc_now())]
+    w.step(1)
+    assert w.recorded(1).status == "Stopped"
+
+
 @pytest.mark.parametrize("cause", ["exited", "log_limit"])
 def test_only_one_that_was_lost_begins_anew(world, cause):
     w = world(max_parallel=1, retries=1)
@@ -364,6 +376,23 @@ def test_a_shortage_is_waited_for_nothing_is_launched_meanwhile_and_a_stop_ends_
     assert "MemoryError" in w.recorded(1).failure_reason
 
 
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_stop_ends_the_waiting_for_what_may_come_back(world, whole):
+    w = world(max_parallel=2)
+    w.step()
+    if whole:
+        w.runner.raises["stop"] = [OSError("no launcher")]
+        w.home.service.request_stop("job")
+    else:
+        w.home.store.request_stop_of_training_job(w.job(1).name, utc_now(), "enough of it")
+    w.again()
+    w.runner.sees[1] = [MemoryError()] * 9
+    for _ in range(6):
+        w.step()
+    assert "MemoryError" in w.recorded(1).failure_reason
+    assert w.recorded(2).status == ("Stopping" if whole else "InProgress")
+
+
 def test_what_a_training_job_leaves_is_being_stored_so_that_failed_tries_before_are_not_forgotten(world):
     w = world(max_parallel=1)
     w.step()
@@ -410,6 +439,22 @@ def test_places_are_recorded_with_the_launch_where_they_are_known(world):
     w.step()
     assert w.places() == {1: Placement(node="here"), 2: Placement(node="here")}
     assert [launch.node for launch in w.runner.started] == ["here", "here"]
+
+
+def test_one_that_was_launched_when_it_was_created_is_placed_when_it_starts(world):
+    w = world(OnNodes, max_parallel=1)
+    w.step()
+    w.home.store.place("job", w.job(1).name, Placement())
+    w.again()
+    w.runner.sees[1] = [None]
+    w.step(1)
+    assert w.places() == {1: Placement(node="here")}
+    assert w.runner.started[-1].node == "here"
+    w.home.store.place("job", w.job(1).name, Placement(node="there"))
+    w.again()
+    w.runner.sees[1] = [None]
+    w.step(1)
+    assert w.places() == {1: Placement(node="there")}  # it stays where it was
 
 
 def test_one_is_placed_where_another_has_just_ended(world):
@@ -686,3 +731,26 @@ def test_a_forced_end_of_what_cannot_be_run_is_a_failure(world):
     assert force_end(w.home.store, runners, folder, "job", utc_now(), failure="It broke") == []
     job = w.home.service.get("job")
     assert (job.status, job.failure_reason) == ("Failed", "It broke.")
+
+
+HOLD = "import sys; from alfine.runners import launcher; launcher.take_lock(sys.argv[1]); print('held', flush=True); input()"
+
+
+def test_what_runs_here_of_a_job_that_another_machine_has_ended_is_killed(world, monkeypatch):
+    monkeypatch.setattr("alfine.jobs.forced_stop.LAUNCHER_SECONDS", 0.01)
+    w = world()
+    w.step()
+    folder, runners = w.home.jobs_folder, {"process": w.runner, "other": w.others}
+    end_leftovers(w.home.store, runners, folder, "job")  # there is no folder
+    for job in (w.job(1), w.job(2)):
+        (folder / "job" / job.name / ".alfine").mkdir(parents=True)
+    words = [sys.executable, "-c", HOLD, str(folder / "job" / w.job(2).name)]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout.readline() == b"held\n"
+        end_leftovers(w.home.store, runners, folder, "job")
+        assert w.runner.stopped == []  # it hasn't ended
+        w.home.store.force_end("job", utc_now(), "it hangs", None)
+        end_leftovers(w.home.store, runners, folder, "job")
+        for runner in runners.values():
+            assert [(number(each), each.grace_seconds) for each in runner.stopped] == [(2, 0.0)]
+        holder.kill()
