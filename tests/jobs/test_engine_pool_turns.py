@@ -290,23 +290,30 @@ def test_a_stop_does_not_wait_for_the_next_try(home, server, monkeypatch):
     until(lambda: len(tries) == 1, "tried")
     home.service.request_stop("job")
     until(lambda: home.service.get("job").ended, "stopped")
+    assert len(tries) == 2
 
 
-def test_those_that_another_process_runs_hold_up_no_others(home, server, monkeypatch):
+@pytest.mark.parametrize("error", [InUse("by another"), InvalidSpec([Fault("Script", "is gone.")])])
+def test_those_that_cannot_be_run_here_hold_up_no_others(home, server, monkeypatch, error):
     opened, refused = server.engine.open, []
 
     def open_it(name, grace_seconds=None):
-        if name.startswith("busy"):
+        if name.startswith("bad"):
             refused.append(name)
-            raise InUse(name)
+            raise error
         return opened(name, grace_seconds)
 
     monkeypatch.setattr(server.engine, "open", open_it)
-    monkeypatch.setattr("alfine.jobs.engine_pool.PATIENCE_SECONDS", 600.0)
-    create(home, "busy-1", "busy-2", "busy-3", "free")
+    for name in ("PATIENCE_SECONDS", "FIRST_DELAY", "MISSING_DELAY"):
+        monkeypatch.setattr(f"alfine.jobs.engine_pool.{name}", 600.0)
+    create(home, "bad-1", "bad-2", "bad-3", "free", known=True)
     server.pool.run_all()
     until(lambda: server.mine() == ["free"], "its turn has come")
-    assert {*refused} == {"busy-1", "busy-2", "busy-3"}
+    assert {*refused} == {"bad-1", "bad-2", "bad-3"}
+    looked = looks(server, monkeypatch)
+    until(lambda: len(looked) > 3, "it has found the bad ones again and again")
+    create(home, "later", known=True)
+    until(lambda: server.mine() == ["free", "later"], "its turn has come, too")
 
 
 def test_one_whose_training_jobs_run_elsewhere_is_handed_to_the_server_there(

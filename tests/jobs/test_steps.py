@@ -7,6 +7,7 @@ import sys
 import time
 from collections import defaultdict
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 
@@ -17,11 +18,13 @@ from alfine.jobs.clock import utc_now
 from alfine.jobs.engine import Engine
 from alfine.jobs.forced_stop import end_leftovers, force_end
 from alfine.jobs.home import Home
+from alfine.jobs.ownership import Ownership
 from alfine.jobs.wake import Bell, Wake
 from alfine.runners.protocol import NO_COUNTS, Exit, Observation, Point, StaleEpoch
 from alfine.store.placement import Placement
 from alfine.store.placements import placements
 from tests.building import at, request
+from tests.store.silence import fall_silent
 
 DONE = Exit(cause="exited", code=0)
 LOST = Exit(cause="lost")
@@ -754,3 +757,43 @@ def test_what_runs_here_of_a_job_that_another_machine_has_ended_is_killed(world,
         for runner in runners.values():
             assert [(number(each), each.grace_seconds) for each in runner.stopped] == [(2, 0.0)]
         holder.kill()
+
+
+@pytest.fixture
+def frozen(world, monkeypatch):
+    """A tuning job with one training job, and what lets its engine sleep until another one has taken it over."""
+    now = [1000.0]
+    monkeypatch.setattr("alfine.jobs.ownership.time", SimpleNamespace(monotonic=lambda: now[0]))
+    w = world(max_parallel=1)
+
+    def sleep():
+        fall_silent(w.home.store)
+        Ownership(w.home.store, "another node").claim("job")
+        now[0] += 60
+
+    return w, sleep
+
+
+def test_an_engine_that_has_slept_looks_at_nothing_before_it_has_asked(frozen):
+    w, sleep = frozen
+    w.step()
+    sleep()
+    w.runner.sees[1] = [None]  # it would be started
+    with pytest.raises(Fenced):
+        w.step()
+    assert len(w.runner.started) == 1
+    assert w.runner.polled() == []
+
+
+def test_an_engine_that_sleeps_between_a_decision_and_its_start_starts_nothing(frozen, monkeypatch):
+    w, sleep = frozen
+    record = w.home.store.record
+
+    def slow(*given, **words):
+        record(*given, **words)
+        sleep()
+
+    monkeypatch.setattr(w.home.store, "record", slow)
+    with pytest.raises(Fenced):
+        w.step()
+    assert w.runner.started == []
