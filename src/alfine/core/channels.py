@@ -59,8 +59,8 @@ class Channel:
     sharded: bool
     gzip: bool
     shuffle_seed: int | None
-    content_type: str | None = None
-    record_io: bool = False
+    content_type: str | None
+    record_io: bool
 
 
 def read_channel(entry: Mapping[str, Any], default_mode: str, path: str) -> tuple[Channel | None, list[Fault]]:

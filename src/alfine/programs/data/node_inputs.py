@@ -67,6 +67,8 @@ def _channel(channel: InputChannel, files: RequestFiles, hosts: int) -> InputCha
         sharded=channel.sharded,
         gzip=channel.gzip,
         shuffle_seed=channel.seed,
+        content_type=channel.content_type,
+        record_io=channel.record_io,
     )
     terms = terms_of(channel, ChannelTerms)
     path, shards = Path(), tuple[Path, ...]()
