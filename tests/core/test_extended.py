@@ -1,5 +1,7 @@
 """What copies of a history share with it."""
 
+import tracemalloc
+
 from alfine.core.extended import ExtendedSet, extended_list, extended_mapping
 
 
@@ -37,3 +39,27 @@ def test_an_extended_mapping_changes_no_shared_entry():
     second = extended_mapping(first)
     second[3] = "d"
     assert (shared, dict(first), dict(second)) == ({1: "a"}, {1: "b", 2: "c"}, {1: "b", 2: "c", 3: "d"})
+
+
+def allocated(copy, items):
+    """The bytes that a copy takes at the most while it is made."""
+    tracemalloc.start()
+    copy(items)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak
+
+
+def test_a_copy_takes_no_more_memory_of_something_long():
+    items = ExtendedSet()
+    for item in range(5000):
+        items.add(item)
+    long = ((extended_list, [*range(5000)]), (extended_mapping, dict.fromkeys(range(5000))), (ExtendedSet.copy, items))
+    assert all(allocated(copy, found) < 5000 for copy, found in long)
+
+
+def test_a_copy_of_a_copy_of_a_copy_is_as_quick_to_read():
+    items, entries = [7], {"a": 7}
+    for _ in range(1500):
+        items, entries = extended_list(items), extended_mapping(entries)
+    assert (items[0], entries["a"]) == (7, 7), "not each through all that were made before"
