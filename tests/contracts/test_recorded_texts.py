@@ -91,6 +91,8 @@ TEXTS = (
     f"NotBefore({PLATEAU} 3, {PLATEAU} 4)",
     "NotBefore(10)",
     "Shadow(Shadow(Deadline 3.5))",
+    "Steady(TargetObjectiveMetricValue 1)",
+    "NotBefore(MaxCost 2)",
     "Shadow(Steady(NotBefore(MaxCost 2, 3), times=2))",
     "Shadow(criterion=ConvergenceDetected)",
     "StopRequested",
@@ -190,8 +192,9 @@ def kept(given):
 def read(text):
     criterion = criterion_from_text(text)
     flags = ("is_limit", "ends_a_standstill", "more_in_tag", "always_present")
-    raised = " ".join(flag for flag in flags if getattr(criterion, flag, False))
-    return {**kept(criterion), "name": name_of(criterion), "flags": raised}
+    raised = [flag for flag in flags if getattr(criterion, flag, False) is True]
+    lowered = [f"not {flag}" for flag in flags if getattr(criterion, flag, None) is False]
+    return {**kept(criterion), "name": name_of(criterion), "flags": " ".join([*raised, *lowered])}
 
 
 def from_tags(texts):

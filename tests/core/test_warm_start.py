@@ -295,6 +295,10 @@ def test_random_tries_nothing_of_a_finite_space_that_a_parent_has_tried():
     assert "4 of the 4 configurations of the search space have been launched, here or by a parent" in (
         SearchSpaceExhausted().check(own).sentence
     )
+    other = warm(past, **few, warm_start_type=TRANSFER)
+    assert SearchSpaceExhausted().check(other).sentence == (
+        "0 of the 4 configurations of the search space have been launched."
+    )
 
 
 def test_other_times_and_other_criteria_keep_what_was_inherited():

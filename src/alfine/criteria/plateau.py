@@ -78,7 +78,7 @@ class BestObjectiveNotImproving:
             criterion="BestObjectiveNotImproving",
             sentence=f"{count} of {n} training jobs in a row without improving the best{than}.",
             evidence={"not_improving": count, "limit": n, "left": max(0, n - count), "resets_at": resets_at},
-            progress=min(1.0, count / n),
+            progress=count / n,
             would_change=self._would_change(history, n - count, resets_at),
         )
 
