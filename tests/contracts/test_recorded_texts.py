@@ -191,10 +191,13 @@ def kept(given):
 
 def read(text):
     criterion = criterion_from_text(text)
-    flags = ("is_limit", "ends_a_standstill", "more_in_tag", "always_present")
-    raised = [flag for flag in flags if getattr(criterion, flag, False) is True]
-    lowered = [f"not {flag}" for flag in flags if getattr(criterion, flag, None) is False]
-    return {**kept(criterion), "name": name_of(criterion), "flags": " ".join([*raised, *lowered])}
+    return {**kept(criterion), "name": name_of(criterion), "flags": flags(criterion)}
+
+
+def flags(criterion):
+    names = ("is_limit", "ends_a_standstill", "more_in_tag", "always_present")
+    raised = [name for name in names if getattr(criterion, name, False) is True]
+    return " ".join([*raised, *(f"not {name}" for name in names if getattr(criterion, name, None) is False)])
 
 
 def from_tags(texts):
@@ -220,6 +223,7 @@ def table():
     facts = {
         kind.__name__: [
             always_present(kind.__name__),
+            flags(kind),
             {key: labels(kind.__name__)[key] for key in getattr(kind, "labels", {})},
         ]
         for kind in kinds

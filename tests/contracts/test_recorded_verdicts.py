@@ -81,7 +81,8 @@ class Listening:
         if not past.jobs:
             return Verdict(outlook=Outlook.CONTINUE, criterion="Listening", sentence=".")
         job = past.jobs[-1]
-        of_job = job.number, job.definition, job.hyperparameters.get("eta"), len(job.reports), job.objective
+        steps = [report.step for report in job.reports]
+        of_job = job.number, job.definition, job.hyperparameters.get("eta"), steps, job.objective, job.seconds
         self.heard.append([past.elapsed_seconds, past.ended, *of_job])
         return Verdict(outlook=Outlook.CONTINUE, criterion="Listening", sentence=".")
 

@@ -20,13 +20,14 @@ from alfine import (
     TargetObjectiveMetricValue,
 )
 from alfine.core.policy import Policy
+from alfine.core.protocols import name_of
 from alfine.core.read_spec import read_spec
 from alfine.core.replay import replay
 from alfine.core.verdict import Outlook
 from alfine.criteria import criteria_for, criterion_from_text, text_format
 from alfine.jobs.policy_for import policy_for, replayed
 from alfine.strategies.random import Random
-from tests.building import at, history, spec
+from tests.building import at, history, one_job, spec
 
 PATIENCE, TARGET = BestObjectiveNotImproving(3), TargetObjectiveMetricValue(0.5)
 FLAT = [5.0, 4.0, 4.0, 4.0, 4.0, 4.0, 0.4, 0.4, 0.4, 0.4, 0.4]  # the patience of 3 runs out with the fifth
@@ -107,6 +108,18 @@ def test_a_shadow_never_ends_the_job_and_tells_when_it_would_have():
     assert verdict.evidence["missed"] == pytest.approx(3.6)
     assert verdict == shadow.check(history(FLAT))  # a restart, which looks back, finds the same
     assert verdict.as_dict()["watching"] is True
+
+
+@pytest.mark.parametrize("criterion", [Shadow(PATIENCE), Steady(PATIENCE), Deadline(20, active=True)], ids=name_of)
+def test_with_launches_that_are_only_imagined_it_says_the_same_then_and_later(criterion):
+    past, alone = history(FLAT[:6]), history(FLAT[:6])
+    criterion.check(past)
+    imagined = past.with_running([past.spec.space.sample(past.rng(number)) for number in range(3)])
+    assert criterion.check(imagined).sentence == criterion.check(past).sentence == criterion.check(alone).sentence
+    for fact in one_job(past, 7.0, seconds=3.0):
+        past.record(fact)
+        alone.record(fact)
+        assert criterion.check(past) == criterion.check(alone)
 
 
 def test_a_shadow_isnt_shown_as_the_criterion_that_is_nearest():
