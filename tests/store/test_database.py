@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from alfine.core.errors import StoreBusy, StoreUnusable
 from alfine.core.facts import Launched
+from alfine.store import queries
 from alfine.store.access_keys import AccessKey, KeyFiles
 from alfine.store.algorithms import Algorithm
 from alfine.store.check_database import damages, revision_of
@@ -76,6 +77,16 @@ def test_a_number_changes_with_each_commit_of_anybody(store_of_two):
         other.tag(1, 0, {"a": "b"})
         assert len({first, second, number()}) == (1 if store.database.is_postgres else 3)
         assert (first is None) == store.database.is_postgres
+
+
+def test_what_a_reader_sees_does_not_change_meanwhile(store_of_two):
+    store, other = store_of_two
+    store.create(spec(), at(0))
+    with store.reading() as connection:
+        assert queries.state(connection, "job").facts == 0
+        other.request_stop("job", at(5))
+        assert queries.state(connection, "job").facts == 0
+    assert store.get("job").facts == 1
 
 
 @pytest.fixture
