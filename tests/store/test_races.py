@@ -65,6 +65,13 @@ def test_two_stops_of_a_training_job_at_once_are_one(two):
     assert two.first.history("job").facts == [*facts, StopAsked(at=at(5), number=1, reason="asked")]
 
 
+def test_an_algorithms_name_is_given_once_whatever_its_case(two):
+    first, second = (Algorithm(name=name, request={}, tags={}, created_at=at(0)) for name in ("Mine", "mine"))
+    _, second = two.overlapping(lambda: two.first.create_algorithm(first), lambda: two.second.create_algorithm(second))
+    with pytest.raises(InUse):
+        second.result()
+
+
 def test_the_token_of_forms_without_a_session_is_the_first_one_at_every_server(two):
     first, second = (ConsoleTokens(store.database) for store in (two.first, two.second))
     tokens = two.overlapping(

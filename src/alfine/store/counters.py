@@ -38,7 +38,7 @@ MOST = "Completed"
 _STATUSES = ("Completed", "InProgress", "RetryableError", "NonRetryableError", "Stopped")
 _OBJECTIVES = ("Succeeded", "Pending", "Failed")
 _FAILED = training_jobs.c.status == "Failed"
-_OF_JOBS = training_jobs.c.tuning_job.in_(sa.bindparam("jobs", expanding=True))
+_OF_JOBS = training_jobs.c.tuning_job.in_(sa.bindparam("jobs"))
 _JOB, _STATUS, _OBJECTIVE = training_jobs.c.tuning_job, training_jobs.c.status, training_jobs.c.objective
 _NUMBER = sa.func.count().label("number")
 
@@ -49,7 +49,7 @@ def _count_of(*conditions: sa.ColumnElement[bool]) -> sa.Select[Any]:
 
 # Training jobs are numbered from 1 without a gap. A subquery for each tuning job, since grouping would read all rows of an index.
 _LAST = sa.select(sa.func.max(training_jobs.c.number)).where(tuning_jobs.c.id == _JOB).scalar_subquery()
-_LAUNCHED = sa.select(tuning_jobs.c.id, _LAST).where(tuning_jobs.c.id.in_(sa.bindparam("jobs", expanding=True)))
+_LAUNCHED = sa.select(tuning_jobs.c.id, _LAST).where(tuning_jobs.c.id.in_(sa.bindparam("jobs")))
 
 _BY_STATUS = (
     sa.select(_JOB, _STATUS, _NUMBER)

@@ -46,7 +46,7 @@ _QUERY = (
 
 
 _UNFINISHED = sa.select(training_jobs.c.name).where(
-    training_jobs.c.name.in_(sa.bindparam("names", expanding=True)), training_jobs.c.status.not_in(_ENDED)
+    training_jobs.c.name.in_(sa.bindparam("names")), training_jobs.c.status.not_in(_ENDED)
 )
 
 MOST_NAMES = 1000
