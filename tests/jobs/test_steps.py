@@ -154,7 +154,7 @@ def world(opened, monkeypatch):
     yield begun
     for each in worlds:
         if not opened.service.get("job").ended:
-            opened.force_stop("job")
+            opened.store.force_end("job", utc_now(), "The test is over.", None)
         each.engine.close(each.run)
         opened.service.delete("job")
 
