@@ -320,6 +320,7 @@ def test_one_whose_training_jobs_run_elsewhere_is_handed_to_the_server_there(
     tmp_path, postgres_url, clock, monkeypatch
 ):
     with Home(tmp_path, store=postgres_url) as home:
+        monkeypatch.setattr("alfine.jobs.engine_pool.LOOK_SECONDS", 600.0)  # what is announced needs no look
         server = Server(home, "here")
         server.engine.ownership.url = "http://127.0.0.1:1"
         heard, looked = [], looks(server, monkeypatch)

@@ -152,6 +152,20 @@ def test_what_could_not_be_given_back_is_given_back_with_a_later_heartbeat(tmp_p
             until(lambda: [job.name for job in other.claimable()] == ["job"], "given back")
 
 
+def test_what_could_not_be_given_back_is_kept_once_it_is_claimed_again(tmp_path):
+    with Home(tmp_path) as home:
+        home.service.create(request(command=["true"]))
+        ownership = Ownership(home.store, "node", beat_seconds=0.001)
+        with refusing_to_give_back(tmp_path), pytest.raises(StorageFull):
+            ownership.release("job", ownership.claim("job"))
+        ownership.claim("job")
+        with ownership.beating():
+            for _ in range(2):
+                fall_silent(home.store)
+                until(home.store.engines, "a heartbeat")
+            assert home.store.get("job").owner == ownership.engine
+
+
 def test_servers_share_what_nobody_runs_and_offer_new_jobs_to_those_with_less_to_do(homes):
     first, second = (home.engine().ownership for home in homes)
     for number in range(5):

@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Iterable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from queue import SimpleQueue
 
 from alfine.core.errors import Fenced, InUse, InvalidSpec, NotFound, StorageFull, StoreBusy, StoreUnusable
@@ -174,7 +174,7 @@ class EnginePool:
             self._look_now.wait(LOOK_SECONDS)
             self._look_now.clear()
 
-    def _look(self, *, at_start: bool = False) -> None:
+    def _look(self, *, at_start: bool) -> None:
         """Run this server's share of the tuning jobs that no engine runs, and what others have left for a while.
 
         A new one is left at first: a process that runs its own job claims it at once.
@@ -196,11 +196,8 @@ class EnginePool:
     def _end_leftovers(self) -> None:
         """Kill what runs here of the tuning jobs that another machine has ended, of those that users have asked something of."""
         while not self._heard.empty():
-            name = self._heard.get()
-            try:
-                self._engine.end_leftovers(name)
-            except NotFound:
-                continue  # it isn't the name of a tuning job, or that was deleted
+            with suppress(NotFound):  # it isn't the name of a tuning job, or that was deleted
+                self._engine.end_leftovers(self._heard.get())
 
     def _enqueue(self, name: str) -> None:
         if name not in self._queued:
