@@ -62,6 +62,7 @@ TEXTS = (
     "ConvergenceDetected(delta=0.1)",
     "ConvergenceDetected ()",
     "ConvergenceDetected )",
+    "ConvergenceDetected:end",
     f"ConvergenceDetected {PLATEAU} 3",
     f"ConvergenceDetected({PLATEAU} 3)",
     "Deadline 2026-12-01T18:00+01:00",
@@ -201,8 +202,15 @@ def flags(criterion):
 
 
 def from_tags(texts):
+    """The criteria in some tags; and the tags once there is another criterion, and once all are taken away."""
     keys = [tags.SETTING, *(f"{tags.SETTING}-{number}" for number in range(2, len(texts) + 1))]
-    return [repr(each) for each in tags.from_settings(dict(zip(keys, texts, strict=True)), room.table())]
+    found = [repr(each) for each in tags.from_settings(dict(zip(keys, texts, strict=True)), room.table())]
+    own = [{"Key": "team", "Value": "criteria"}, {"Key": "alfine:price-per-hour", "Value": "2"}]
+    asked = {"Tags": [*own, *({"Key": f"alfine:{key}", "Value": text} for key, text in zip(keys, texts, strict=True))]}
+    tags.append_to(asked, ALIKE[0])
+    more = [f"{tag['Key']}={tag['Value']}" for tag in asked["Tags"]]
+    tags.remove_from(asked)
+    return {"criteria": found, "with one more": more[2:], "without": [tag["Key"] for tag in asked["Tags"]]}
 
 
 def limited(of_criterion, of_job):

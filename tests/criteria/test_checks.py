@@ -45,9 +45,21 @@ class Careless:
         return None if text is None else cls(int(text))
 
 
+@dataclass(frozen=True, slots=True)
+class Grumpy:
+    words: str
+
+    def __post_init__(self):
+        raise ValueError(self.words)
+
+    @classmethod
+    def from_spec(cls, spec):
+        return tags.read_tag(cls, spec)
+
+
 @pytest.fixture(autouse=True)
 def installed(monkeypatch):
-    kinds = {**table(), "Checked": Checked, "Careless": Careless}
+    kinds = {**table(), "Checked": Checked, "Careless": Careless, "Grumpy": Grumpy}
     monkeypatch.setattr("alfine.criteria.table", lambda: kinds)
 
 
@@ -87,6 +99,13 @@ def test_what_a_tag_is_written_with_is_read_again(criterion):
     asked = dict(request())
     criterion.to_request(asked)
     assert Checked.from_spec(read_spec(asked)) == criterion
+
+
+@pytest.mark.parametrize("words", ["'not today'", "'not today.'"])
+def test_what_a_plug_in_raises_on_a_setting_in_a_text_is_a_sentence(words):
+    with pytest.raises(InvalidSpec) as error:
+        criterion_from_text(f"Grumpy {words}")
+    assert str(error.value) == "criterion Grumpy: not today. Its settings: words."
 
 
 def test_a_number_that_several_criteria_have_is_called_as_the_criterion_itself_calls_it():
