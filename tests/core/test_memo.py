@@ -23,8 +23,7 @@ def test_only_the_latest_version_is_kept():
 
 def test_two_modules_may_choose_the_same_name():
     past, other = history([1.0]), MemoKey("another.plug_in", "count")
-    past.remember(COUNT, 1)
-    past.remember(other, "one")
+    assert (past.remember(COUNT, 1), past.remember(other, "one")) == (1, "one")
     assert (past.recall(COUNT, 0), past.recall(other, "none")) == (1, "one")
 
 
