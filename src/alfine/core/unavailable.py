@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Mapping
 
 from alfine.core.errors import AlfineError
 
 UNAVAILABLE_CODE = "ServiceUnavailable"
 """AWS's code of such errors, which its clients try again after."""
 
-SENTENCES = {
+SENTENCES: Mapping[int | None, str] = {
     **dict.fromkeys(
         (errno.ENOSPC, errno.EDQUOT), "There is no room left on the server's disk. Make some, then try again."
     ),
@@ -30,4 +31,4 @@ def reason_to_try_later(error: BaseException) -> str:
     """Return why a request can't be answered at present, as a sentence; "" for errors that don't pass."""
     if isinstance(error, AlfineError):
         return str(error) if error.code == UNAVAILABLE_CODE else ""
-    return SENTENCES.get(error.errno or 0, "") if isinstance(error, OSError) else ""
+    return SENTENCES.get(error.errno, "") if isinstance(error, OSError) else ""
