@@ -1,4 +1,5 @@
-"""Tables of recorded results: each case of a module of tests is a line of JSON beside it, so that git shows what a change means.
+"""Tables of recorded results: each case of a module of tests has its results in JSON beside it, one fact a line, so that git
+shows what a change means.
 
 A module has `CASES`, functions by name that return what JSON can hold. It says how its file is written anew.
 """
@@ -14,7 +15,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-DIGITS = 10
+WIDTH = 130
+"""Characters of a line of a recorded file, unless one value takes more."""
+
+DIGITS = 8
 """Significant digits of a recorded float: on another machine the last ones may differ."""
 
 
@@ -39,9 +43,21 @@ def refused(call: Callable[[], Any]) -> Any:
         return f"{type(error).__name__}: {error}"
 
 
+def lines(value: Any, indent: int = 0) -> str:
+    """Return JSON in which whatever fits on a line stands on one, so that git shows one fact a line."""
+    text = json.dumps(value, ensure_ascii=False)
+    if indent + len(text) <= WIDTH or not isinstance(value, dict | list):
+        return text
+    begin, end = "{}" if isinstance(value, dict) else "[]"
+    parts = [lines(each, indent + 1) for each in (value.values() if isinstance(value, dict) else value)]
+    if isinstance(value, dict):
+        parts = [f"{json.dumps(key, ensure_ascii=False)}: {part}" for key, part in zip(value, parts, strict=True)]
+    pad = "\n" + " " * (indent + 1)
+    return f"{begin}{pad}{f',{pad}'.join(parts)}{pad[:-1]}{end}"
+
+
 def write(file: Path, cases: Mapping[str, Callable[[], Any]]) -> None:
-    lines = [f"{json.dumps(name)}: {json.dumps(plain(case()), ensure_ascii=False)}" for name, case in cases.items()]
-    file.write_text("{\n" + ",\n".join(lines) + "\n}\n")
+    file.write_text(lines({name: plain(case()) for name, case in cases.items()}) + "\n")
 
 
 def check(file: Path, name: str, case: Callable[[], Any]) -> None:
@@ -55,7 +71,7 @@ def check(file: Path, name: str, case: Callable[[], Any]) -> None:
 
 def alike(now: Any, recorded: Any, where: str) -> None:
     if isinstance(recorded, dict):
-        assert now.keys() == recorded.keys(), where
+        assert list(now) == list(recorded), where
         for key, value in recorded.items():
             alike(now[key], value, f"{where} {key}")
     elif isinstance(recorded, list):

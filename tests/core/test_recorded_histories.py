@@ -6,6 +6,7 @@
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -131,28 +132,34 @@ class Played:
         return self
 
 
-def number_of(job):
-    return job and [job.number, job.name, job.objective]
+def best(job):
+    return job and f"{job.name} {job.objective:g}"
 
 
 def amount(of):
-    return of and [of.compute_seconds, of.money]
+    """Compute seconds, and money where there is a price."""
+    return of and f"{of.compute_seconds:g} s" + ("" if of.money is None else f", {of.money:g} USD")
 
 
 def results(past):
-    """All that a history says of itself."""
-    contenders = past.contenders()
+    """All that a history says of itself. A curve is the best first result by the training job that has ended."""
+    incumbent, first, overall = map(best, (past.incumbent, past.best_first_result, past.overall_best))
+    counts = {"launches": past.launches, "searched": past.searched, "ended": past.ended, "turn": past.turn}
+    total, search, instances = past.training_seconds, search_seconds(past), cost.compute_seconds(past)
     return {
-        "counts": [past.launches, past.searched, past.ended, past.turn, len(past.configurations), past.elapsed_seconds],
-        "best": [*map(number_of, (past.incumbent, past.best_first_result, past.overall_best)), past.best_value],
-        "curve": [[job.number, best] for job, best in past.best_curve()],
-        "contenders": [[job.number, past.runs(job)] for job in contenders],
-        "repeated": {first: [job.number for job in again] for first, again in past.repeated.items()},
+        "counts": {**counts, "configurations": len(past.configurations), "elapsed": past.elapsed_seconds},
+        "best": {"incumbent": incumbent, "first result": first, "overall": overall, "value": past.best_value},
+        "curve": {job.number: value for job, value in past.best_curve()},
+        "contenders": {job.number: past.runs(job) for job in past.contenders()},
+        "repeated": {number: [job.number for job in again] for number, again in past.repeated.items()},
         "due": [job.number for job in repeats_due(past)],
-        "cost": [*map(amount, (cost.bound(past.spec), cost.spent(past), cost.spent_on_search(past), cost.saved(past)))],
-        "seconds": [past.training_seconds, search_seconds(past), cost.compute_seconds(past)],
+        "bound": amount(cost.bound(past.spec)),
+        "spent": amount(cost.spent(past)),
+        "spent on search": amount(cost.spent_on_search(past)),
+        "saved": amount(cost.saved(past)),
+        "seconds": {"all": total, "search": search, "times instances": instances},
         "drawn": past.rng(3, 1).random(),
-    }  # fmt: skip
+    }
 
 
 def played(name):
@@ -165,10 +172,16 @@ def played(name):
     running = list(half.running.values())
     return {
         "decided": game.said,
-        "judged": [game.judge.judged_at, len(past.facts), game.judge.repeating, game.judge.verdict.sentence],
+        "judged": {"at": game.judge.judged_at, "facts": len(past.facts), "repeating": game.judge.repeating},
+        "verdict": game.judge.verdict.sentence,
         "verdicts": [verdict.sentence for verdict in game.judge.verdicts],
-        "half": {**results(half), "may win": [[job.number, may_win(half, job)] for job in running]},
-        "points": [np.round(each, 6) for each in (observed[-2:], values[-4:], shown.pending(), shown.failed())],
+        "half": {**results(half), "may win": {job.number: may_win(half, job) for job in running}},
+        "points": {
+            "observed": observed[-2:],
+            "values": values[-4:],
+            "pending": shown.pending(),
+            "failed": shown.failed(),
+        },
         "end": results(past),
     }
 
@@ -184,10 +197,21 @@ CRITERIA = {
 }
 
 
+COLUMNS = (
+    *("outlook", "criterion", "facts", "training jobs", "saved", "launches", "ended", "seconds", "saved seconds"),
+    *("missed", "best"),
+)
+"""Of the rows that `shown` returns."""
+
+
 def shown(found):
     counts = found.facts, found.training_jobs, found.saved_training_jobs, found.history.launches, found.history.ended
     seconds = found.training_seconds, found.saved_training_seconds
-    return [str(found.verdict.outlook), found.verdict.criterion, *counts, *seconds, found.missed, number_of(found.best)]
+    return [str(found.verdict.outlook), found.verdict.criterion, *counts, *seconds, found.missed, best(found.best)]
+
+
+def replay_of(past, criteria):
+    return shown(replayed(past, criteria))
 
 
 def replays(name):
@@ -195,11 +219,10 @@ def replays(name):
     told = []
     end = finished(replay_steps(past, policy_for(past.spec)), told.append)
     return {
-        **{
-            key: refused(lambda criteria=criteria: shown(replayed(past, criteria)))
-            for key, criteria in CRITERIA.items()
-        },
-        "throughout": [*shown(end), told[0], told[-1], len(told)],
+        "columns": COLUMNS,
+        **{key: refused(partial(replay_of, past, criteria)) for key, criteria in CRITERIA.items()},
+        "throughout": shown(end),
+        "told": {"first": told[0], "last": told[-1], "times": len(told)},
     }
 
 
@@ -220,19 +243,20 @@ def odd_replays():
             past.record(replace(fact, number=min(2, past.launches + isinstance(fact, Launched))))
     running.now = at(20)
     empty.record(TuningJobStopAsked(at=at(1)))
-    found = [
-        shown(replayed(past, criteria))
-        for past in (late, empty, running)
+    found = {
+        f"{name}, {criteria}": replay_of(past, criteria)
+        for name, past in {"late": late, "empty": empty, "running": running}.items()
         for criteria in ([], [MaxRuntimeInSeconds(15)], [TargetObjectiveMetricValue(-9.0)])
-    ]
+    }
     policy = replace(policy_for(JOBS["limit"][0]), strategy=Nothing())
-    for count in (3, 2):
+    for name, count in {"ended": 3, "running": 2}.items():
         past = History(JOBS["limit"][0], EPOCH)
         for fact in one_job(past, 3.0)[:count]:
             past.record(fact)
-        found += [shown(replay(past, policy, changed=changed)) for changed in (None, lambda _: policy)]
-        found.append(policy.decide(past, policy.verdict(past)).verdict.as_dict())
-    return found
+        found[f"nothing left, {name}"] = shown(replay(past, policy))
+        found[f"nothing left, {name}, own"] = shown(replay(past, policy, changed=lambda _: policy))
+        found[f"nothing left, {name}, verdict"] = policy.decide(past, policy.verdict(past)).verdict.as_dict()
+    return {"columns": COLUMNS, **found}
 
 
 def many_slots():
@@ -240,7 +264,8 @@ def many_slots():
     past = History(spec(**RANDOM, max_parallel=150, max_training_jobs=140), EPOCH)
     policy = policy_for(past.spec)
     one = Policy(strategy=policy.strategy, criteria=())
-    return [len(each.decide(past, policy.verdict(past)).launches) for each in (policy, one)]
+    given = {"of 150": policy, "of one, as by default": one}
+    return {name: len(each.decide(past, policy.verdict(past)).launches) for name, each in given.items()}
 
 
 class Moment:
@@ -258,20 +283,22 @@ class Moment:
 
 def moments():
     """When criteria are asked while time passes, and what is kept of it."""
-    found = []
-    for again in ((), (10,), (4, 4, 10), (12,), (20,)):
-        for wait in ("look", "record", "pass"):
-            past, moment = History(spec(max_training_jobs=3), EPOCH), Moment(*again)
-            judge = Judge(past, replace(policy_for(past.spec), criteria=(moment,)))
-            judge.judge()
-            if wait == "look":
-                found.append([str(type(fact).__name__) for fact in (*judge.look(at(6)), *judge.look(at(20)))])
-            elif wait == "record":
-                found.append(judge.record(one_job(past, 1.0, seconds=20)))
-            else:
-                found.append([judge.pass_time(at(seconds)) for seconds in (10, 4)])
-            found.append([moment.asked, judge.judged_at, judge.verdict.sentence, [v.sentence for v in judge.verdicts]])
-            found[-1] += [past.elapsed_seconds, len(past.facts), judge.repeating]
+    found = {}
+    for again, wait in product(((), (10,), (4, 4, 10), (12,), (20,)), ("look", "record", "pass")):
+        past, moment = History(spec(max_training_jobs=3), EPOCH), Moment(*again)
+        judge = Judge(past, replace(policy_for(past.spec), criteria=(moment,)))
+        judge.judge()
+        looked = []
+        if wait == "look":
+            looked = [type(fact).__name__ for fact in (*judge.look(at(6)), *judge.look(at(20)))]
+        elif wait == "record":
+            judge.record(one_job(past, 1.0, seconds=20))
+        else:
+            judge.pass_time(at(10))
+            judge.pass_time(at(4))
+        words = {"verdict": judge.verdict.sentence, "latest": [verdict.sentence for verdict in judge.verdicts]}
+        ends = {"judged at": judge.judged_at, "now": past.elapsed_seconds, "facts": len(past.facts), "looked": looked}
+        found[f"names {again}, {wait}"] = {"asked": moment.asked, **words, **ends, "repeating": judge.repeating}
     return found
 
 
@@ -293,61 +320,63 @@ def changed():
         TimePassed(at=past.now),
     ):
         game.judge.record([fact])
-        seen.append(
-            [str(game.judge.verdict.outlook), game.judge.verdict.criterion, game.judge.judged_at, past.elapsed_seconds]
-        )
-        seen[-1] += [past.stop_requested_at is not None, len(past.spec.settings), len(game.judge.verdicts)]
+        verdict = f"{game.judge.verdict.criterion} {game.judge.verdict.outlook}"
+        state = {
+            "judged at": game.judge.judged_at,
+            "elapsed": past.elapsed_seconds,
+            "verdicts": len(game.judge.verdicts),
+        }
+        kept = {"stop requested": past.stop_requested_at is not None, "settings": len(past.spec.settings)}
+        seen.append({"fact": type(fact).__name__, "verdict": verdict, **state, **kept})
     first = game.said[:]
     game.all()
     past.record(TuningJobStopAsked(at=past.now))
     policy = policy_for(past.spec)
     return {
         "facts": seen,
-        "decided": [len(first), *game.said],
+        "decided before": len(first),
+        "decided": game.said,
         "results": results(past),
-        "replays": [shown(replayed(past, criteria)) for criteria in CRITERIA.values()],
-        "under": [shown(replay(past, policy)), shown(replay(past, policy, changed=policy_for))],
-        "same": [[len(each.facts), each.launches] for _, each in past.replayed()][::9],
+        "columns": COLUMNS,
+        "replays": {name: replay_of(past, criteria) for name, criteria in CRITERIA.items()},
+        "throughout": shown(replay(past, policy)),
+        "as it was": shown(replay(past, policy, changed=policy_for)),
+        "launches by facts": {len(each.facts): each.launches for _, each in past.replayed()},
     }
 
 
 def others():
     """Copies of a history, to ask a strategy for the next training job: what they have, and that the history itself stays."""
-    found = []
+    found = {}
     for name in ("repeated, failing", "child", "two definitions"):
         past = Played(*JOBS[name]).all().past.upto(14)
         definition = past.spec.definition.name
         point = dict(past.jobs[0].hyperparameters)
         before = [results(past), past.pending()]
-        launched = past.with_launch(point, definition)
-        twice = launched.with_launch(point, definition)
-        twice.record_hypothetical(point, definition)
-        elsewhere = (
-            [] if past.spec.parts else [past.with_running([point, point]), past.with_running([point], stream=99)]
-        )
-        for each in (launched, twice, *elsewhere):
+        copies = {"one": past.with_launch(point, definition)}
+        copies["three"] = copies["one"].with_launch(point, definition)
+        copies["three"].record_hypothetical(point, definition)
+        if not past.spec.parts:
+            copies |= {"two elsewhere": past.with_running([point, point])}
+            copies |= {"one of a stream": past.with_running([point], stream=99)}
+        for launched, each in copies.items():
             part = each.of(definition)
-            found.append(
-                [
-                    each.hypothetical,
-                    each.stream,
-                    each.turn,
-                    each.launches,
-                    part.launches,
-                    each.jobs[-1].name,
-                    each.rng().random(),
-                ]
-            )
-            found[-1] += [
-                len(each.configurations),
-                {k: [j.number for j in v] for k, v in each.repeated.items()},
-                part.pending()[:, 0],
-                sorted(each.running),
-            ]
+            counts = {"turn": each.turn, "launches": each.launches, "of its definition": part.launches}
+            found[f"{name}, {launched}"] = {
+                **counts,
+                "hypothetical": each.hypothetical,
+                "stream": each.stream,
+                "last": each.jobs[-1].name,
+                "drawn": each.rng().random(),
+                "configurations": len(each.configurations),
+                "repeated": {first: [job.number for job in again] for first, again in each.repeated.items()},
+                "running": sorted(each.running),
+                "pending": part.pending()[:, 0],
+            }
         assert before[0] == results(past)
         assert np.array_equal(before[1], past.pending())
         assert not past.hypothetical
-    return found  # fmt: skip
+    return found
 
 
 def ties():
@@ -360,10 +389,11 @@ def ties():
             own = {"n": 1 + int(value), "c": "u"} if past is zero else point
             for fact in one_job(past, value, hyperparameters=own):
                 past.record(fact)
-    before = number_of(again.incumbent)
+    before = best(again.incumbent)
     again.record(Changed(at=again.now, spec=spec(max_training_jobs=20, repeats="best=2 times=1")))
     seeds = [History(replace(JOBS["limit"][0], seed=seed), EPOCH) for seed in (1000, 2**64 + 1000, 2**63, -1)]
-    return [results(zero), before, results(again), [past.rng(1).random() for past in seeds]]
+    drawn = [past.rng(1).random() for past in seeds]
+    return {"zero": results(zero), "before repeats": before, "repeats": results(again), "drawn by seed": drawn}
 
 
 def room():
@@ -381,11 +411,12 @@ def room():
         for fact in one_job(few, None, hyperparameters=few.jobs[1].hyperparameters)[:2]:
             few.record(fact)
         free.append(len(policy.decide(few, verdict).launches))
-    spent = []
+    spent = {}
     for seconds in (0.5, 2.5):
         few.now += timedelta(seconds=seconds)
-        spent.append([amount(cost.spent(few)), amount(cost.spent_on_search(few)), search_seconds(few)])
-    return due, free, spent
+        search = {"on search": amount(cost.spent_on_search(few)), "search seconds": search_seconds(few)}
+        spent[f"{seconds} s later"] = {"spent": amount(cost.spent(few)), **search}
+    return {"due after each": due, "launches, of one slot": free, **spent}
 
 
 def changed_parts():
@@ -393,13 +424,8 @@ def changed_parts():
     past = History(JOBS["two definitions"][0], EPOCH)
     past.record(Changed(at=at(1), spec=in_two(metric="auc")))
     part = past.of("b").spec
-    return (
-        past.spec.metric,
-        part.metric,
-        part.max_training_jobs,
-        past.spec.parts["b"] is part,
-        past.first_spec.parts["b"].metric,
-    )
+    metrics = {"job": past.spec.metric, "changed": part.metric, "first": past.first_spec.parts["b"].metric}
+    return {"metrics": metrics, "its share": part.max_training_jobs, "the same": past.spec.parts["b"] is part}
 
 
 def refusals():
@@ -409,9 +435,9 @@ def refusals():
     said = [refused(partial(past.record, replace(launch, number=number))) for number in (0, 2)]
     facts = (launch, start, StopAsked(at=at(1), number=1, reason="a"), StopAsked(at=at(1), number=1, reason="b"))
     later = (*facts, end, replace(end, status="Failed"), replace(launch, number=1), replace(start, number=2))
-    said += [
-        [refused(partial(past.record, fact)), past.launches, len(past.facts), sorted(past.running)] for fact in later
-    ]
+    for fact in later:
+        counts = {"launches": past.launches, "facts": len(past.facts), "running": sorted(past.running)}
+        said.append({"fact": type(fact).__name__, "refused": refused(partial(past.record, fact)), "before": counts})
     odd = [
         [status, objective]
         for status in ("Completed", "Stopped", "Failed")
@@ -425,14 +451,9 @@ def refusals():
     empty = one_job(past, None, status="Failed")
     past.record(replace(empty[0], hyperparameters={}))
     past.record(empty[-1])
-    return (
-        said,
-        past.observations()[1],
-        len(past.failed()),
-        past.incumbent.number,
-        past.job(1).stop_reason,
-        len(past.configurations),
-    )
+    best_one = {"best": past.incumbent.number, "stopped for": past.job(1).stop_reason}
+    counts = {"failed with a place": len(past.failed()), "configurations": len(past.configurations)}
+    return {"said": said, "values": past.observations()[1], **best_one, **counts}
 
 
 def bounds():
@@ -444,10 +465,25 @@ def bounds():
     ]  # fmt: skip
     limited = {"max_training_job_seconds": 30, "instances": 4}, {"max_training_job_seconds": 50}
     of_two = [read_spec(several(*pair, max_training_jobs=10)) for pair in (limited, (limited[0], {}), ({}, {}))]
-    found = [*(spec(**each) for each in words), *of_two]
-    saved = [amount(cost.saved_by(each, 60.0, ended, 3)) for each in found[:3] for ended in (0, 1, 3)]
-    saved.append(amount(cost.saved_by(spec(max_training_jobs=2, price_per_hour=3600.0), 60.0, 2, 5)))
-    return [[amount(cost.bound(each)), cost.most_instances(each), cost.longest_seconds(each)] for each in found], saved
+    names = ["of two, both limited", "of two, one limited", "of two, none limited"]
+    found = {str(each): spec(**each) for each in words} | dict(zip(names, of_two, strict=True))
+    bound = {
+        name: {
+            "bound": amount(cost.bound(each)),
+            "instances": cost.most_instances(each),
+            "longest": cost.longest_seconds(each),
+        }
+        for name, each in found.items()
+    }
+    saved = {
+        f"{limit} allowed, 3 launched, {ended} ended": amount(
+            cost.saved_by(spec(max_training_jobs=limit), 60.0, ended, 3)
+        )
+        for limit in (None, 5, 2)
+        for ended in (0, 1, 3)
+    }
+    priced = amount(cost.saved_by(spec(max_training_jobs=5, price_per_hour=3600.0), 60.0, 2, 3))
+    return {**bound, **saved, "with a price": priced}
 
 
 class Old:
@@ -475,11 +511,12 @@ class New(Old):
 def plug_ins():
     none, one = History(JOBS["limit"][0], EPOCH), Played(*JOBS["limit"])
     one.decide()
-    return [
-        [expected_gain_of(each, none, 2.0, 3.0) for each in (Old(), New(), object())],
-        [[name_of(each), verdict_of(each, past).as_dict()] for each in (Old(), New()) for past in (none, one.past)],
-        name_of(MaxNumberOfTrainingJobs(3)),
-    ]
+    given = {"old": Old(), "new": New(), "neither": object()}
+    return {
+        "expected gains": {name: expected_gain_of(each, none, 2.0, 3.0) for name, each in given.items()},
+        "names": [name_of(each) for each in (Old(), New(), MaxNumberOfTrainingJobs(3))],
+        "verdicts": [verdict_of(each, past).as_dict() for each in (Old(), New()) for past in (none, one.past)],
+    }
 
 
 CASES = {

@@ -30,9 +30,7 @@ STEPS = (
     (-3, 3, 1.5, "Linear"),
     (0.1, 0.1, 0.1, "Linear"),
     (0.5, 8, 0.5, "Logarithmic"),
-    (1, 1000, 9, "Logarithmic"),
     (10, 100, 30, "Logarithmic"),
-    (0, 0.9, 0.1, "ReverseLogarithmic"),
     (0.5, 0.99, 0.07, "ReverseLogarithmic"),
     (0, 1, 1e-6, "Linear"),
 )
@@ -44,11 +42,11 @@ def steps(low, high, step, scaling):
     last = found.value(found.count - 1)
     at = [low - step, low, low + 0.49 * step, low + 0.5 * step, low + step, last, last + 0.6 * step, last + 5 * step]
     near = [*at, low + step * (1 + 5e-7), low - 9e-7 * step, low + step * (1 + 2e-6), last + 2e-6 * step, math.inf]
-    clauses = [Clause("x", operator, (repr(value),)) for operator in OPERATORS for value in at]
+    clauses = [Clause("x", operator, (repr(value),)) for operator in OPERATORS for value in (*at[:2], *at[3:7])]
     clauses += [Clause("x", operator, (repr(low), repr(last))) for operator in OPERATORS]
     return {
         "values": list(islice(found.values(), 12)),
-        "axis": [found.count, last, found.scale.low, found.scale.high],
+        "axis": {"count": found.count, "last": last, "low": found.scale.low, "high": found.scale.high},
         "index": [found.index(value) for value in at],
         "to_unit": [found.to_unit(value) for value in at],
         "from_unit": [found.from_unit(place) for place in PLACES],
@@ -67,57 +65,56 @@ def many_steps():
     for high, scaling in product((10, 4 * 10**9), ("Linear", "Logarithmic")):
         many = Integer(1, high, step=2, scaling=scaling)
         ranges = {"n": many, "c": Categorical(["a", "b"], requires=f"n = {high // 4 * 2 + 1}")}
-        found[f"{high} {scaling}"] = space(ranges).structure.survey.size
+        found[f"{high} {scaling}"] = str(space(ranges).structure.survey.size)
     return found
 
 
 def sizes():
     """The number of configurations at and beyond the largest that is counted, with conditions and without."""
-    return [
-        str(space({"a": Integer(1, 2**27, optional=optional), "b": Integer(1, 2**26 + more)}).size)
+    return {
+        f"{more or '2**53'}{', with conditions' if optional else ''}": str(
+            space({"a": Integer(1, 2**27, optional=optional), "b": Integer(1, 2**26 + more)}).size
+        )
         for optional in (False, True)
         for more in (-1, 0, 1)
-    ]
+    }
 
 
 def step_messages():
     ends = [(0, 1), (0, 10), (5, 5), (-5.5, 4.5), (0, 2.0**53), (0, 2.0**54), (-(2.0**53), 2.0**53)]
     given = [None, 0, -1, 1, 1.0, 1.5, 2, 10, 10.5, True, "1", math.inf, math.nan]
-    return [
-        [low, high, str(step), whole, *step_faults(low, high, step, whole=whole)]
+    found = {
+        f"{low!r} to {high!r}, step {step!r}{', whole' if whole else ''}": step_faults(low, high, step, whole=whole)
         for (low, high), step, whole in product(ends, given, (True, False))
-        if step_faults(low, high, step, whole=whole)
-    ]
+    }
+    return {name: " ".join(faults) for name, faults in found.items() if faults}
 
 
 def scales():
-    found = [
-        scale_of("Linear", -2.0, 6.0),
-        scale_of("Logarithmic", 0.01, 100.0),
-        scale_of("ReverseLogarithmic", 0.0, 0.999),
-        AxisScale(math.sqrt, lambda root: root * root, 1.0, 9.0),
-    ]
-    inside = (0.1, 0.5, 0.9)
-    return [
-        [
-            [scale.to_unit(scale.low + share * (scale.high - scale.low)) for share in inside],
-            [
-                scale.to_unit(scale.low / 2 if scale.low > 0 else scale.low),
-                scale.to_unit(scale.high),
-                scale.to_unit(scale.high + 0.0005),
-            ],
-            [scale.from_unit(place) for place in (-0.1, *PLACES, 1.1)],
-        ]
-        for scale in found
-    ]
+    found = {
+        "linear": scale_of("Linear", -2.0, 6.0),
+        "logarithmic": scale_of("Logarithmic", 0.01, 100.0),
+        "reverse": scale_of("ReverseLogarithmic", 0.0, 0.999),
+        "squares": AxisScale(math.sqrt, lambda root: root * root, 1.0, 9.0),
+    }
+    return {
+        name: {
+            "inside": [scale.to_unit(scale.low + share * (scale.high - scale.low)) for share in (0.1, 0.5, 0.9)],
+            "below": scale.to_unit(scale.low / 2 if scale.low > 0 else scale.low),
+            "at its end and above": [scale.to_unit(scale.high), scale.to_unit(scale.high + 0.0005)],
+            "from_unit": [scale.from_unit(place) for place in (-0.1, *PLACES, 1.1)],
+        }
+        for name, scale in found.items()
+    }
 
 
 def choices():
     ends = [(0, 100), (0.0, 1.0), (-1, 100), (1, 99.9), (1, 100), (0.001, 0.1), (5, 5)]
-    return [
-        [chosen_scaling(scaling, low, high, 100.0) for low, high in ends]
+    return {
+        f"{scaling}, {low} to {high}": chosen_scaling(scaling, low, high, 100.0)
         for scaling in ("Auto", "Linear", "ReverseLogarithmic")
-    ]
+        for low, high in ends
+    }
 
 
 def intervals():
@@ -130,10 +127,13 @@ def intervals():
         [(0.0, 0.5), (0.5, 1.0)],
         [(0.0, 0.25), (0.75, 1.0)],
     ]
-    sides = [beside(operator, edge) for operator in ORDERS for edge in (0.0, 0.3, 1.0)]
     part = AxisPart(((0.0, 0.25), (0.5, 0.75)), 2)
-    places = [part.place(share) for share in (0.0, 0.25, 0.5, 0.75, 1.0)]
-    return [[joined(union), rest(joined(union))] for union in unions], sides, [part.length, *places]
+    return {
+        "unions": {str(union): {"joined": joined(union), "rest": rest(joined(union))} for union in unions},
+        "sides": {operator: [beside(operator, edge) for edge in (0.0, 0.3, 1.0)] for operator in ORDERS},
+        "length of a part": part.length,
+        "places in a part": [part.place(share) for share in (0.0, 0.25, 0.5, 0.75, 1.0)],
+    }
 
 
 # -- spaces ----------------------------------------------------------------------------------------------------------
@@ -165,19 +165,27 @@ SPACES = {
 }  # fmt: skip
 
 
+def summary(survey):
+    """The size as text: every configuration counts."""
+    shares = {"share": survey.share, "active": survey.active, "forbidding": survey.forbidding[:3]}
+    return {"size": str(survey.size), **shares, "exact": survey.exact}
+
+
+def box_of(found, box):
+    parts = {found.names[j]: {"in": part.intervals, "values": part.count} for j, part in box.parts.items()}
+    return {**parts, "volume": box.volume, "forbidden": box.forbidden}
+
+
 def whole(found):
     """What a space is as a whole."""
-    survey = found.structure and found.structure.survey
-    return {
-        "axes": [found.names, found.dimension, found.categorical, found.logarithmic, found.cells, found.size],
-        "survey": survey and [survey.size, survey.share, survey.active, survey.forbidding, survey.exact],
-        "boxes": found.structure
-        and [
-            [{found.names[j]: [part.intervals, part.count] for j, part in box.parts.items()}, box.volume, box.forbidden]
-            for box in found.structure.boxes[:12]
-        ],
-        "order": found.structure and [found.structure.order, found.structure.stretch, found.structure.inactive],
-    }
+    axes = {"categorical": found.categorical, "logarithmic": found.logarithmic, "cells": found.cells}
+    result = {"names": found.names, "dimension": found.dimension, **axes, "size": str(found.size)}
+    if found.structure is None:
+        return result
+    structure = found.structure
+    places = {"order": structure.order, "stretch": structure.stretch, "inactive": structure.inactive}
+    boxes = [box_of(found, box) for box in structure.boxes[:12]]
+    return {**result, **places, "survey": summary(structure.survey), "boxes": boxes}
 
 
 def points(found):
@@ -212,7 +220,8 @@ def drawn(found):
         "drawn": found.draw(np.random.default_rng(1), 5),
         "in boxes": few,
         "grid": [list(each.values()) for each in listed],
-        "after": [[len(found.draw(rng, count)), rng.random()] for count, rng in enumerate(rngs)],
+        "counts": [len(found.draw(rng, count)) for count, rng in enumerate(rngs)],
+        "drawn after that": [rng.random() for rng in rngs],
     }
 
 
@@ -231,15 +240,9 @@ def spoiled(found):
             for value in (True, math.nan, "x", 1, 0.6)
         },
     }
-    return {
-        name: [
-            refused(partial(found.check, each)),
-            refused(partial(found.is_whole, each)),
-            refused(partial(found.clipped, each)),
-            refused(partial(found.to_text, each)),
-        ]
-        for name, each in given.items()
-    }
+    calls = {"check": found.check, "whole": found.is_whole, "clipped": found.clipped, "text": found.to_text}
+    rows = {name: [refused(partial(call, each)) for call in calls.values()] for name, each in given.items()}
+    return {"columns": [*calls], **rows}
 
 
 def texts(found):
@@ -277,8 +280,15 @@ def estimated():
     assert found.structure.boxes is None
     surveys = found.structure.survey, SPACES["conditions"].structure._estimated()
     rng = np.random.default_rng(0)
-    drawn = len(found.structure.draw(rng, 2)), [few.from_unit(point) for point in few.draw(rng, 2)], rng.random()
-    return [[s.size, s.share, s.active, s.forbidding[:3], s.exact] for s in surveys], drawn, found.size
+    drawn = len(found.structure.draw(rng, 2)), [few.from_unit(point) for point in few.draw(rng, 2)]
+    return {
+        "of too many boxes": summary(surveys[0]),
+        "of known boxes": summary(surveys[1]),
+        "drawn from too many boxes": drawn[0],
+        "drawn where hardly any is allowed": drawn[1],
+        "drawn after that": rng.random(),
+        "size": str(found.size),
+    }
 
 
 CASES = {

@@ -41,7 +41,7 @@ GIVEN = {
 
 
 def written():
-    return {name: [getattr(wording, name)(value) for value in given] for name, given in GIVEN.items()}
+    return {name: {repr(value): getattr(wording, name)(value) for value in given} for name, given in GIVEN.items()}
 
 
 def written_of_two():
@@ -49,8 +49,8 @@ def written_of_two():
     estimates = [(1, 2, 3), (1, 1, 1), (1, 2, 1), (2, 2, 3), (1.0, 2.0, 2.0)]
     instants = [None, EPOCH, EPOCH + timedelta(seconds=75)]
     return {
-        "difference": [wording.difference(*pair) for pair in pairs],
-        "gain": [wording.gain(*pair) for pair in pairs],
+        "difference": {str(pair): wording.difference(*pair) for pair in pairs},
+        "gain": {str(pair): wording.gain(*pair) for pair in pairs},
         "loss": [wording.loss(*pair) for pair in pairs if pair[0] >= 0] + [wording.loss(0.123456, 1.0, 2)],
         "percent, of more digits": [wording.percent(share, 5) for share in (0.123456789, 0.9995)],
         "estimate": [wording.estimate(*each) for each in estimates] + [wording.estimate(60, 90, 7200, wording.duration)],
@@ -75,10 +75,13 @@ def names():
         "x",
         "",
     ]
-    return {
-        name: [wording.closest(name, known), wording.closest(name, known, 0.9), wording.closest(name, known, 0.0), wording.did_you_mean(name, known)]
+    rows = {
+        name: [wording.closest(name, known), wording.closest(name, known, 0.9), wording.closest(name, known, 0.0)]
         for name in given
-    } | {"none": [wording.did_you_mean("a", []), wording.did_you_mean("x", ["b"], 0.0)]}  # fmt: skip
+    }
+    said = {name: wording.did_you_mean(name, known) for name in given}
+    none = {"of none": wording.did_you_mean("a", []), "of one, however unlike": wording.did_you_mean("x", ["b"], 0.0)}
+    return {"columns, by likeness": ["by default", 0.9, 0.0], **rows, "did you mean": {**said, **none}}
 
 
 # -- conditions --------------------------------------------------------------------------------------------------------
@@ -100,7 +103,10 @@ def read_texts():
 
 
 def given_conditions():
-    return [[refused(partial(combination, given)), refused(partial(alternatives, given))] for given in GIVENS]
+    return {
+        str(given): {"one": refused(partial(combination, given)), "several": refused(partial(alternatives, given))}
+        for given in GIVENS
+    }
 
 
 def clauses():
@@ -115,18 +121,22 @@ def clauses():
         Entry((Clause("and", "is", ("x y", "ü", "@", "/", "above", "a/b-c.d:e+f_g", "a=b")), CLAUSES[5]), "näh")
     )
     texts = [write(entries[n : n + 2]) for n in range(0, len(entries), 2)]
-    return (
-        held,
-        texts,
-        [read(text) == entries[2 * n : 2 * n + 2] for n, text in enumerate(texts)],
-        words(tuple(CLAUSES[:3])),
-    )
+    again = [read(text) == entries[2 * n : 2 * n + 2] for n, text in enumerate(texts)]
+    return {
+        "hold for 1, 2.0, 2, 3, 4 as numbers and as texts": held,
+        "written": texts,
+        "read again": again,
+        "words": words(tuple(CLAUSES[:3])),
+    }
 
 
 def constants():
     given = [1, 1.5, "x", True, None, [1], {"a": 2}]
     texts = ["1", "1e3", "inf", "nan", "x", "", "-0.5", " 2 "]
-    return [as_text(value) for value in given], [number_of(text) for text in texts]
+    return {
+        "as text": {repr(value): as_text(value) for value in given},
+        "numbers": {text: number_of(text) for text in texts},
+    }
 
 
 def tokens():
@@ -136,20 +146,16 @@ def tokens():
         left = Tokens(text, marks, path="here")
         seen = []
         while left:
-            seen.append([left.where(), left.peek(1).text, str(left.take())])
-        found[text] = [*seen, left.where(), str(left.take()), left.take_if("", "="), str(left.unreadable("why."))]
+            seen.append({"where": left.where(), "next": left.peek(1).text, "taken": str(left.take())})
+        end = {"end": str(left.take()), "none is taken": left.take_if("", "="), "error": str(left.unreadable("why."))}
+        found[text] = {"tokens": seen, "where": left.where(), **end}
     some = Tokens("a = b = c", ("=",))
     first = some.take()
     taken = [some.take_if("x", "="), some.take_if("="), some.peek().text]
     some.put_back(first)
-    return found, [
-        *taken,
-        some.peek().text,
-        some.peek(1).text,
-        some.where(first),
-        str(some.unreadable("why.", first)),
-        bool(some),
-    ]
+    put_back = {"next": some.peek().text, "after it": some.peek(1).text, "left": bool(some)}
+    errors = {"where": some.where(first), "error": str(some.unreadable("why.", first))}
+    return {**found, "taken": taken, "put back": {**put_back, **errors}}
 
 
 # -- messages ----------------------------------------------------------------------------------------------------------
@@ -164,13 +170,15 @@ def paths():
     given |= {f"{ranges} (n){rest}" for rest in ("", ".MinValue", ".MaxValue", ".ScalingType", ".Name")}
     given |= {f"{inside}{rest}" for rest in (".DefinitionName", ".DefinitionNames", ".HyperParameterRanges.CategoricalParameterRanges[0] (c)", ".StoppingCondition.MaxRuntimeInSeconds", ".Elsewhere")}  # fmt: skip
     given |= {"TrainingJobDefinition.StaticHyperParameters.a.b", "TrainingJobDefinition.StaticHyperParameters.alfine_function", "TrainingJobDefinition.StaticHyperParametersX", "Tags.other"}  # fmt: skip
-    return {
+    columns = [*(face.name for face in Face), "JOB_FILE, named definitions"]
+    rows = {
         path: [
             *(spelled(Fault(path, "."), face).path for face in Face),
             spelled(Fault(path, "."), Face.JOB_FILE, ("p", "q")).path,
         ]
         for path in sorted(given)
     }
+    return {"columns": columns, **rows}
 
 
 def messages():
@@ -190,7 +198,9 @@ def messages():
     error = spelled_error(InvalidSpec([Fault("Tags.alfine:forbid", templates[0]), Fault("", "plain")]), Face.JOB_FILE)
     said = [[str(message), *(message.spelled(face) for face in Face)] for message in templates]
     again = [[pickle.loads(pickle.dumps(message)).spelled(face) for face in Face] for message in templates]
-    return said, again == [each[1:] for each in said], [str(fault) for fault in error.faults]
+    columns = ["as text", *(face.name for face in Face)]
+    alike = again == [each[1:] for each in said]
+    return {"columns": columns, "said": said, "pickled": alike, "error": [str(fault) for fault in error.faults]}
 
 
 # -- verdicts ----------------------------------------------------------------------------------------------------------
@@ -218,7 +228,7 @@ def verdicts():
             would_change="Wait.",
         ),
     ]
-    pairs = [[strongest([one, other]).criterion for other in given] for one in given]
+    pairs = {one.criterion: [strongest([one, other]).criterion for other in given] for one in given}
     written = [each.as_dict() for each in given]
     read_again = [Verdict.from_dict(each) for each in written]
     old = [
@@ -226,12 +236,17 @@ def verdicts():
         for criteria in ([], [1], ["x"], [{"a": 1}], [written[1], {}], [written[1], written[3]], "text")
     ]
     return {
-        "strongest": [*pairs, strongest([]) is UNDECIDED],
-        "met": [[each.met, each.strength, each.outlook.rank] for each in given],
+        "the stronger of two": {"columns": [each.criterion for each in given], **pairs},
+        "undecided": strongest([]) is UNDECIDED,
+        "met": {each.criterion: {"met": each.met, "strength": each.strength, "rank": each.outlook.rank} for each in given},
         "written": written,
         "read": [one == other for one, other in zip(given, read_again, strict=True)],
-        "old": [[each.evidence, [part.criterion for part in each.parts], each.needed] for each in old],
+        "old": [{"evidence": each.evidence, "parts": [part.criterion for part in each.parts], "needed": each.needed} for each in old],
     }  # fmt: skip
+
+
+def told(each):
+    return f"{each.outlook} {each.criterion} {each.progress}"
 
 
 def ends():
@@ -250,10 +265,16 @@ def ends():
         (a, []),
     ]
     kept = [
-        [f"{each.outlook} {each.criterion} {each.progress}" for each in as_it_ended(one, last)] for one, last in given
+        {
+            "ended by": one and f"{one.outlook} {one.criterion}",
+            "last": list(map(told, last)),
+            "shown": list(map(told, as_it_ended(one, last))),
+        }
+        for one, last in given
     ]
     spans = [1e-9, 1e-6, 1.5e-6, 1.0, 1e9, 1e300, -1.0]
-    return kept, [(in_seconds(EPOCH, span) - EPOCH) / timedelta(microseconds=1) for span in spans]
+    microseconds = {repr(span): (in_seconds(EPOCH, span) - EPOCH) / timedelta(microseconds=1) for span in spans}
+    return {"as it ended": kept, "microseconds": microseconds}
 
 
 CASES = {
