@@ -447,7 +447,7 @@ def of_news(store, ask):
         (Told(30, "InProgress"), (3, 5), 30),
     ):
         ask(news, FALLS, told, opened, after)
-    for fact in (3, 5, 6):
+    for fact in (3, 5, 6, 7):
         ask(news, MANY, Told(fact, "InProgress"), (3,), 5)
     for told in (Told(), Told(facts, "Completed"), Told(facts, "Stopped"), Told(facts - 1, "Stopping")):
         ask(news, PARTS, told, (1,), 5)
