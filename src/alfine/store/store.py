@@ -82,11 +82,10 @@ class Store(AlgorithmStore, FailedTries, Leases, Placements, TagStore, UserReque
         self.announcements = Announcements(self.database)
         try:
             bring_up_to_date(self.database, check_new)
-        except sa.exc.DatabaseError as error:
+        except BaseException as error:
             self.close()
-            raise StoreUnusable(f"{self.database.name}: can't be opened: {error.orig}.") from error
-        except BaseException:
-            self.close()
+            if isinstance(error, sa.exc.DatabaseError):
+                raise StoreUnusable(f"{self.database.name}: can't be opened: {error.orig}.") from error
             raise
 
     @classmethod
