@@ -78,8 +78,8 @@ FAULTY = [
     Categorical(["b", "a", "b", "a", 1, 1]),
 ]
 
-PLACES = (0.0, 0.1, 0.25, 0.26, 1 / 3, 0.5, 2 / 3, 0.74, 0.75, 0.9, 1.0)
-PROBES = (0, 1, 2, 7, 0.5, 1.0, -2, 2.5, 1e-12, True, "1", "sgd", None, math.nan, math.inf)
+PLACES = (0.0, 0.1, 0.25, 0.26, 0.4, 0.5, 0.75, 0.9, 1.0)
+PROBES = (0, 1, 2, 7, 0.5, 1.0, True, "1", "sgd", None, math.nan, math.inf)
 TEXTS = ("1", "x", "true")
 UNREADABLE = ["abc", {"a"}, frozenset("a"), 5, None]
 
@@ -100,19 +100,33 @@ def tried(call, *arguments):
 
 
 def table(call, arguments):
-    return "; ".join(f"{plain(argument)}: {tried(call, argument)}" for argument in arguments)
+    """What a call returns for each of several values."""
+    return {written(argument): tried(call, argument) for argument in arguments}
+
+
+def written(value):
+    """A value of which 1, 1.0 and True are told apart, and 1.000000000001 from 1.0."""
+    return f"{value:.13g}{'' if value % 1 or math.isinf(value) else '.0'}" if isinstance(value, float) else repr(value)
 
 
 def compared(range_, signs):
-    """Where on the axis a comparison holds, how many values lie there, and for which it holds; or what is wrong with it."""
+    """Where on the axis a comparison holds, how many values lie there, and for which it holds; or how its fault begins."""
     ((clause,),) = alternatives({"v": signs})
-    fault = "".join(text.rpartition("»")[2][:24] for text in range_.clause_faults(clause))
+    fault = "".join(text.rpartition("»")[2].strip(": ")[:20] for text in range_.clause_faults(clause))
     if fault:
         return fault
     places = range_.where(clause)
-    counts = plain([range_.count(*place) for place in places]) if range_.cells < math.inf else ""
-    held = plain([value for value in values_of(range_) if range_.holds(clause, value)]) if range_.cells < 10 else ""
-    return f"{plain(places)} {counts} {held}".strip()
+    counts = [range_.count(*place) for place in places]
+    held = [value for value in values_of(range_) if range_.holds(clause, value)] if range_.cells < 10 else []
+    told = [f"at {plain(places)}" if places else "nowhere"]
+    told += [f"{plain(counts)} values"] if range_.cells < math.inf else []
+    return ", ".join([*told, *([f"of {plain(held)}"] if held else [])])
+
+
+def placed(range_, value):
+    """Whether a value is inside, where on the axis it lies, and its text."""
+    inside = {True: "inside", False: "outside"}[range_.contains(value)]
+    return ", ".join([inside, f"at {tried(range_.to_unit, value)}", f"text {tried(range_.to_text, value)}"])
 
 
 def all_or_nothing(range_):
@@ -124,7 +138,7 @@ def all_or_nothing(range_):
 def answers(range_):
     ends = [range_.low, range_.high] if range_.ordered else []
     rounding = ROUNDING * (range_.high - range_.low) if ends else 0
-    beyond = [end + way * size for end, way in zip(ends, (-1, 1), strict=False) for size in (1e-12, 1e-3, 0.4, 0.6, 1)]
+    beyond = [end + way * size for end, way in zip(ends, (-1, 1), strict=False) for size in (1e-12, 0.6, 1)]
     beyond += [end + way * rounding * size for end, way in zip(ends, (-1, 1), strict=False) for size in (1, 1.01)]
     probes = [*ends, *beyond, *PROBES] if range_.ordered else [*range_.values, *PROBES]
     bounds = (
@@ -133,23 +147,17 @@ def answers(range_):
         else TEXTS
     )
     signs = {sign: [f"{sign} {bound}" for bound in bounds] for sign in (">", "<", ">=", "<=", "=", "!=")}
-    inside = [probe for probe in probes if range_.contains(probe)]
     finite = range_.cells < math.inf
-    spelled = (
-        {face.name: whole_numbers("v", range_).spelled(face) for face in Face} if isinstance(range_, Integer) else {}
-    )
     return {
         "cells, ordered": f"{plain(range_.cells)}, {range_.ordered}",
         "in words": f"{scaling_of(range_)}, {values_in_words(range_)}",
-        "whole numbers": " | ".join(dict.fromkeys(spelled.values())) or repr(whole_numbers("v", range_)),
+        "of whole numbers": repr(whole_numbers("v", range_)),
         "values": plain([*values_of(range_)[:12]]) if finite else "infinitely many",
-        "from_unit": table(range_.from_unit, PLACES),
-        "to_unit": table(range_.to_unit, probes),
-        "contains": f"{plain(inside)} {sorted({type(range_.contains(probe)).__name__ for probe in probes})}",
-        "to_text": table(range_.to_text, inside),
-        "from_text": table(range_.from_text, ["1", "2.0", "1e1", "sgd", "x", "null", '"1"']),
+        "value at a place": table(range_.from_unit, PLACES),
+        "values inside and outside": {written(probe): placed(range_, probe) for probe in probes},
+        "value of a text": table(range_.from_text, ["1", "2.0", "sgd", "null", '"1"']),
         "without a condition": repr(range_.requiring(())),
-        **{sign: [f"{words}: {compared(range_, words)}" for words in given] for sign, given in signs.items()},
+        **{sign: {words: compared(range_, words) for words in given} for sign, given in signs.items()},
         "list": compared(range_, [1, 3]),
         "one value": "has no length" if not finite and all_or_nothing(range_) else "is a cell",
     }
@@ -168,7 +176,9 @@ def refusal(call, *arguments):
 
 def of_all():
     refused = {plain(values): refusal(Categorical, values) for values in UNREADABLE}
+    explained = whole_numbers("v", Integer(0, 8, step=3))
     return {
+        "whole numbers explained": {face.name: explained.spelled(face) for face in Face},
         "faults": {repr(range_): faults(range_) for range_ in [*RANGES, *FAULTY]},
         "refused": refused
         | {
