@@ -392,8 +392,18 @@ def ties():
     before = best(again.incumbent)
     again.record(Changed(at=again.now, spec=spec(max_training_jobs=20, repeats="best=2 times=1")))
     seeds = [History(replace(JOBS["limit"][0], seed=seed), EPOCH) for seed in (1000, 2**64 + 1000, 2**63, -1)]
+    failed = History(again.spec, EPOCH)
+    for value, point in zip((1.0, 2.0, None, None), (*points[:2], *points[1::-1]), strict=True):
+        for fact in one_job(failed, value, hyperparameters=point, status="Completed" if value else "Failed"):
+            failed.record(fact)
     drawn = [past.rng(1).random() for past in seeds]
-    return {"zero": results(zero), "before repeats": before, "repeats": results(again), "drawn by seed": drawn}
+    return {
+        "zero": results(zero),
+        "before repeats": before,
+        "repeats": results(again),
+        "failed repeats": results(failed),
+        "drawn by seed": drawn,
+    }
 
 
 def room():
