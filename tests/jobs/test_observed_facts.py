@@ -55,6 +55,12 @@ def test_what_was_recorded_before_is_not_told_again():
     assert end == Ended(at=at(5), number=1, status="Completed", objective=3.0)
 
 
+def test_one_that_tells_nothing_more_has_the_last_value_that_was_recorded():
+    told = reader(*reports((1, 5.0), (2, 4.0)), *reports((1, 1.0), name="other"))
+    [end] = told.read(Observation(exit=DONE, ended_at=at(5)), at(9))
+    assert (end.objective, end.failure_reason) == (4.0, None)
+
+
 STOPPING = StopAsked(at=at(3), number=1, reason="it was told to")
 
 
