@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 
 from alfine import Continuous
-from alfine.core.errors import Fenced, StorageFull, StoreBusy
+from alfine.core.errors import Fenced, Overtaken, StorageFull, StoreBusy
 from alfine.core.policy import MOST_LAUNCHES
 from alfine.jobs.clock import utc_now
 from alfine.jobs.engine import Engine
@@ -608,12 +608,32 @@ def test_without_news_it_looks_at_all_every_ten_seconds_and_at_those_that_tell_n
     assert waits[2:] == [0.2]
 
 
+def test_every_ten_seconds_it_looks_at_all_and_waits_for_news_only_until_then(world, monkeypatch):
+    now, waited, looks = [100.0], [], []
+    monkeypatch.setattr("alfine.jobs.engine.time", SimpleNamespace(monotonic=lambda: now[0]))
+
+    def pass_time(_, longest):
+        waited.append(longest)
+        looks.append(w.runner.polled())
+        now[0] += 6.0
+
+    w = world()
+    with monkeypatch.context() as patched:
+        patched.setattr(Bell, "wait", pass_time)
+        run(w, 6)
+    assert waited == [10.0, 4.0, 10.0, 4.0, 10.0]
+    assert looks == [[], [], [1, 2], [], [1, 2]]
+
+
 def test_it_waits_no_longer_than_until_the_next_try(world, waits, monkeypatch):
     monkeypatch.setattr("alfine.jobs.tries.FIRST_PAUSE_SECONDS", 3.0)
     w = world()
     w.runner.raises["start"] = [OSError("no process")]
     run(w, 2)
     assert 2 < waits[0] <= 3
+    w.runner.polls.clear()
+    run(w, 1)  # whoever runs it anew tries at once
+    assert w.runner.polled() == [1, 2]
 
 
 def test_it_waits_no_longer_than_until_its_time_is_over(world, waits):
@@ -683,6 +703,26 @@ def test_another_fault_of_the_disk_is_told_at_once(world, waits, monkeypatch, er
     assert waits == []
 
 
+def test_one_that_was_taken_over_is_let_go_and_what_runs_here_is_killed_if_it_has_ended(world, monkeypatch):
+    w, killed = world(), []
+    w.engine.close(w.run)
+    monkeypatch.setattr(w.engine, "end_leftovers", killed.append)
+    refusing(w, monkeypatch, Fenced("taken over"))
+    with pytest.raises(Fenced):
+        w.engine.run("job")
+    assert killed == []
+    record = w.home.store.record
+
+    def end(*given, **words):
+        w.home.store.force_end("job", utc_now(), "it hangs", None)
+        raise Fenced("taken over")
+
+    monkeypatch.setattr(w.home.store, "record", end)
+    w.engine.run("job")
+    monkeypatch.setattr(w.home.store, "record", record)
+    assert killed == ["job"]
+
+
 def test_what_somebody_else_records_meanwhile_is_decided_upon_at_once(world, waits):
     w = world()
     stops = [w.home.service.request_stop]
@@ -725,6 +765,22 @@ def test_a_forced_end_kills_what_runs_here_and_names_what_it_cannot_reach(world)
         assert told == [(here, 1, None, None, 0.0), (placed, 2, "there", "slot 1", 0.0)]
     assert [(each, offset) for each, offset, _ in containers.polls] == [(1, 0)]
     store.leave("engine")
+
+
+def test_a_forced_end_kills_what_was_launched_meanwhile(world):
+    w = world(max_parallel=1)
+    w.step()
+    stop = w.runner.stop
+
+    def stop_late(launch):
+        w.runner.stop = stop
+        stop(launch)
+        w.runner.sees[1] = [Observation(started_at=at(1), exit=Exit(cause="stopped"), ended_at=utc_now())]
+        w.step(1)  # its engine has launched the next one before it hears of the end
+
+    w.runner.stop = stop_late
+    assert force_end(w.home.store, {"process": w.runner}, w.home.jobs_folder, "job", utc_now()) == []
+    assert [(number(each), each.grace_seconds) for each in w.runner.stopped] == [(1, 0.0), (2, 0.0)]
 
 
 def test_a_forced_end_of_what_cannot_be_run_is_a_failure(world):
@@ -797,3 +853,15 @@ def test_an_engine_that_sleeps_between_a_decision_and_its_start_starts_nothing(f
     with pytest.raises(Fenced):
         w.step()
     assert w.runner.started == []
+
+
+def test_a_step_without_news_hears_of_what_a_user_asks_for(world):
+    w = world(max_parallel=1)
+    w.step()
+    w.step(None)
+    w.home.service.request_stop("job")
+    with pytest.raises(Overtaken):
+        w.step(None)
+    w.again()
+    w.step(None)
+    assert [number(launch) for launch in w.runner.stopped] == [1]
