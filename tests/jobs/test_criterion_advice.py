@@ -110,10 +110,14 @@ def at_80_columns(home, monkeypatch, *names):
 
 
 def test_a_loss_is_in_units_of_the_objective_where_the_best_is_near_0_and_names_stay_whole(home, monkeypatch):
-    row, shown = at_80_columns(home, monkeypatch, "near-0")
-    assert row == "35 % 3 3 1 of 1"
-    assert "A loss without % is in units of the objective" in shown
     row, shown = at_80_columns(home, monkeypatch, "near-0", "other")
     assert row == "35 % – 3 2 of 2"
+    assert "A loss without % is in units of the objective" in shown
     assert "–: losses of different objectives have no mean." in shown
     assert set(re.findall(r"[A-Z]\w+(?= |\()", " ".join(CANDIDATES))) <= set(re.findall(r"\w+", shown))
+
+
+def test_the_mean_of_losses_of_one_objective_is_in_its_units():
+    hasty = advise([history(NEAR_0), history(EARLY)], candidates=MENU).candidates[0]
+    assert (hasty.mean_loss, [outcome.is_share for outcome in hasty.outcomes]) == (1.5, [False, True])
+    assert (hasty.worst.loss, hasty.worst.missed) == (3.0, pytest.approx(3e12, rel=1e-3))
