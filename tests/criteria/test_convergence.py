@@ -234,7 +234,7 @@ def test_a_surrogate_that_fails_is_told_and_done_without(monkeypatch: pytest.Mon
     monkeypatch.setattr(improvement, "_prospects", broken)
     verdict = ConvergenceDetected().check(recorded(p := np.random.default_rng(0).random((20, 2)), bowl(p)))
     assert "without the surrogate, which failed: singular" in verdict.sentence
-    assert verdict.evidence["probability_of_improvement"] > 0
+    assert (verdict.evidence["probability_of_improvement"] > 0, verdict.evidence["noise"]) == (True, 0.0)
 
 
 def awkward() -> dict[str, History]:
