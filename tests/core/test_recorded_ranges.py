@@ -79,7 +79,7 @@ FAULTY = [
 ]
 
 PLACES = (0.0, 0.1, 0.25, 0.26, 0.4, 0.5, 0.75, 0.9, 1.0)
-PROBES = (0, 1, 2, 7, 0.5, 1.0, True, "1", "sgd", None, math.nan, math.inf)
+PROBES = (0, 1, 2, 7, 0.5, 1.0, 1.5e-6, True, "1", "sgd", None, math.nan, math.inf)
 TEXTS = ("1", "x", "true")
 UNREADABLE = ["abc", {"a"}, frozenset("a"), 5, None]
 
