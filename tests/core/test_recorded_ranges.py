@@ -109,10 +109,10 @@ def written(value):
     return f"{value:.13g}{'' if value % 1 or math.isinf(value) else '.0'}" if isinstance(value, float) else repr(value)
 
 
-def compared(range_, signs):
+def compared(range_, signs, most=20):
     """Where on the axis a comparison holds, how many values lie there, and for which it holds; or how its fault begins."""
     ((clause,),) = alternatives({"v": signs})
-    fault = "".join(text.rpartition("»")[2].strip(": ")[:20] for text in range_.clause_faults(clause))
+    fault = "".join(text.rpartition("»")[2].strip(": ")[:most] for text in range_.clause_faults(clause))
     if fault:
         return fault
     places = range_.where(clause)
@@ -158,7 +158,7 @@ def answers(range_):
         "value of a text": table(range_.from_text, ["1", "2.0", "sgd", "null", '"1"']),
         "without a condition": repr(range_.requiring(())),
         **{sign: {words: compared(range_, words) for words in given} for sign, given in signs.items()},
-        "list": compared(range_, [1, 3]),
+        "list": compared(range_, [1, 3], most=None),
         "one value": "has no length" if not finite and all_or_nothing(range_) else "is a cell",
     }
 
