@@ -395,16 +395,24 @@ def _number_faults(clause: Clause, range_: Continuous | Integer) -> Iterator[str
     numbers = [(text, number_of(text)) for text in clause.values]
     odd = [text for text, number in numbers if number is None]
     equal = clause.operator not in ORDERS
-    whole = isinstance(range_, Integer) and range_.step is None
     if odd:
         yield f"«{clause}» compares {clause.name} with {odd[0]!r}, which isn't a number."
     elif equal and math.isinf(range_.cells):
         yield f"«{clause}»: hardly any value of a continuous range is equal to one. Compare with < or >."
     elif equal and (outside := [text for text, number in numbers if not range_.contains(number)]):
-        values = "a whole number" if whole else f"the number {range_.low} or whole steps of {range_.step} above it,"
-        yield f"«{clause}»: {outside[0]} is no value of {clause.name}, {values} from {range_.low} to {range_.high}."
+        yield f"«{clause}»: {outside[0]} is no value of {clause.name}, {_countable(range_)}."
     elif not range_.where(clause):
         yield f"«{clause}» never holds: {clause.name} is from {range_.low} to {range_.high}."
+
+
+def _countable(range_: Continuous | Integer) -> str:
+    """Return the values of a range that has finitely many, in words that follow its name."""
+    if range_.low == range_.high:
+        return f"which is always {range_.low}"
+    ends = f"from {range_.low} to {range_.high}"
+    if range_.step is None:
+        return f"a whole number {ends}"
+    return f"the number {range_.low} or whole steps of {range_.step} above it, {ends}"
 
 
 def single_value_fault(path: str, range_: Range) -> Iterator[Fault]:
