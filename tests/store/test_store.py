@@ -5,6 +5,7 @@ import pytest
 from alfine import AlfineError, BestObjectiveNotImproving
 from alfine.core.errors import Fenced, IllegalTransition, InUse, NotFound, Overtaken, StoreBusy
 from alfine.core.facts import Ended, StopAsked, TuningJobStopAsked
+from alfine.core.inherited import Inherited
 from alfine.store import queries
 from alfine.store.console_tokens import ConsoleToken, ConsoleTokens
 from alfine.store.pages import Page, tuning_job_page
@@ -41,6 +42,15 @@ def test_a_history_comes_back_fact_by_fact(store):
     read = store.history("job")
     assert read.facts == past.facts
     assert (read.incumbent.number, read.created_at) == (3, at(0))
+
+
+def test_a_history_has_what_its_tuning_job_inherited_in_order(store):
+    words = {"hyperparameters": {"eta": "0.5"}, "static": {}, "status": "Completed", "created_at": at(0)}
+    inherited = [
+        Inherited(parent="old", name=name, objective=1.0, started_at=at(1), ended_at=at(2), **words) for name in "ba"
+    ]
+    store.create(spec(warm_start="old"), at(0), inherited)
+    assert [each.name for each in store.history("job").inherited] == ["b", "a"]
 
 
 def test_a_reopened_store_has_everything(store, database_url):

@@ -12,6 +12,7 @@ from alfine.jobs.home import Home
 from alfine.store.database_errors import damaged
 from alfine.store.home_files import files_of_tuning_jobs
 from alfine.store.sqlite_copy import copy_database
+from alfine.store.store import Store
 from tests.cli.conftest import alfine_cli
 from tests.missing import need_sandbox
 from tests.store.damage import damage, execute
@@ -96,6 +97,12 @@ def test_why_a_database_cannot_be_copied_is_said(tmp_path):
     with pytest.raises(StoreUnusable, match="can't be copied to .*copy: unable to open database file"):
         copy_database(away, tmp_path / "copy")
     assert [*tmp_path.iterdir()] == []
+
+
+def test_a_new_home_is_its_owners_alone(tmp_path):
+    home = tmp_path / "new" / "home"
+    Store.at(home).close()
+    assert home.stat().st_mode & 0o777 == 0o700
 
 
 def test_a_copy_takes_no_folders_place(home):

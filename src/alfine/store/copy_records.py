@@ -151,10 +151,7 @@ def _go_on_counting(connection: Connection) -> None:
     """Let PostgreSQL give new rows the ids that follow; SQLite does so by itself."""
     if connection.dialect.name != "postgresql":
         return
-    for table in _tables():
-        key = table.autoincrement_column
-        if key is None or len(table.primary_key) > 1:
-            continue
+    for table, key in ((table, key) for table in _tables() if (key := table.autoincrement_column) is not None):
         sequence = f"pg_get_serial_sequence('{table.name}', '{key.name}')"
         last = f'SELECT max("{key.name}") AS last FROM "{table.name}"'  # noqa: S608 - our own names
         connection.exec_driver_sql(f"SELECT setval({sequence}, last) FROM ({last}) AS ids WHERE last IS NOT NULL")  # noqa: S608
