@@ -234,7 +234,7 @@ EVIDENCES = {
 
 LOOKED_AT = {
     crowded: CROWDED,
-    near_0: VALUES,
+    near_0: tuple(text for text in VALUES if "MarginalValue" not in text),  # 1 % of nearly 0 isn't worth anything
     of_zeros: (
         CONVERGED,
         "MarginalValue 3",
