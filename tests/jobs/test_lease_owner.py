@@ -44,6 +44,7 @@ def test_an_owner_on_another_machine_is_taken_to_live():
     assert is_alive(owner(pid=GONE, host="another", place="0123456789ab"))  # an earlier version named no machine
     assert not is_alive(owner(pid=GONE, place="0123456789ab"))
     assert is_alive(owner(place="0123456789ab"))
+    assert is_alive(owner(pid=GONE, host="with:colons", place="0123456789ab-0123456789ab"))
     assert not is_alive(owner(pid=GONE, host="renamed"))  # the machine counts, not its name
 
 

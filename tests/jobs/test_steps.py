@@ -391,6 +391,18 @@ def test_a_shortage_is_waited_for_nothing_is_launched_meanwhile_and_a_stop_ends_
     assert "MemoryError" in w.recorded(1).failure_reason
 
 
+def test_failed_looks_are_counted_on_by_the_next_process(world):
+    w = world(max_parallel=1)
+    w.step()
+    for _ in range(4):
+        w.runner.sees[1] = [OSError("away")]
+        w.step()
+    w.again()
+    w.runner.sees[1] = [OSError("still away")]
+    w.step()
+    assert "OSError: still away" in w.recorded(1).failure_reason
+
+
 @pytest.mark.parametrize("whole", [True, False])
 def test_a_stop_ends_the_waiting_for_what_may_come_back(world, whole):
     w = world(max_parallel=2)
