@@ -14,6 +14,7 @@ from alfine.core.conditions import alternatives
 from alfine.core.field import Face
 from alfine.core.range_words import scaling_of, values_in_words, whole_numbers
 from alfine.core.ranges import ROUNDING, single_value_fault, values_of
+from tests.recorded import lines
 
 FILE = Path(__file__).with_name("ranges.json")
 
@@ -207,4 +208,4 @@ def test_faults_of_ranges_are_the_recorded_ones():
 
 
 if __name__ == "__main__":
-    FILE.write_text(json.dumps(outcomes(), indent=1, ensure_ascii=False) + "\n")
+    FILE.write_text(lines(outcomes()) + "\n")

@@ -20,6 +20,7 @@ from alfine.core.single_training_job import as_asked, tuning_job_of
 from alfine.core.spec import describe_ranges
 from tests.building import EPOCH
 from tests.core.changed_requests import ABSENT, NAMED, SECTIONS, changed
+from tests.recorded import lines
 
 FILE = Path(__file__).with_name("requests.json")
 
@@ -119,4 +120,4 @@ def test_requests_are_understood_or_refused_as_recorded(section):
 
 
 if __name__ == "__main__":
-    FILE.write_text(json.dumps(outcomes(), indent=1, ensure_ascii=False) + "\n")
+    FILE.write_text(lines(outcomes()) + "\n")
