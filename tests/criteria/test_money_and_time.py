@@ -127,6 +127,14 @@ def test_active_time_leaves_interruptions_out():
     assert Deadline(100, active=True).check(past).evidence["seconds_left"] == 87.0
 
 
+def test_active_time_counts_fractions_of_a_second():
+    past = history()
+    for seconds in (0.25, 0.5):
+        for fact in one_job(past, 1.0, seconds=seconds):
+            past.record(fact)
+    assert Deadline(100, active=True).check(past).evidence["seconds_left"] == 99.25
+
+
 def test_active_time_counts_parallel_training_jobs_once():
     past = running(running(history([1.0])), seconds=5)
     assert Deadline(100, active=True).check(past).evidence["seconds_left"] == 94.0
@@ -188,7 +196,7 @@ def test_another_word_for_the_end_is_refused():
 
 def test_a_training_job_is_taken_to_last_as_long_as_the_longest_tenth_of_the_last_50():
     past = history()
-    for seconds in (99.0, *[1.0] * 45, *[9.0] * 5):
+    for seconds in (*[1.0] * 46, *[9.0] * 5):
         for fact in one_job(past, 1.0, seconds=seconds):
             past.record(fact)
     assert Deadline(1000).check(past).evidence["next_training_job_seconds"] == 9.0
