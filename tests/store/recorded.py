@@ -23,7 +23,7 @@ from alfine.store.schema import TABLES, algorithms, last_tuning_job
 from alfine.store.store import Store
 from tests.building import EPOCH
 
-Rows = dict[str, dict[str, str]]
+Rows = dict[str, tuple[Any, ...]]
 """The values of a table's rows by their keys."""
 
 WATCHED = [table for table in TABLES.sorted_tables if table is not last_tuning_job]
@@ -63,7 +63,7 @@ class Written:
             for table in WATCHED:
                 if table.name in self._touched:
                     before, self._rows[table.name] = self._rows[table.name], rows_of(connection, table)
-                    found += sorted(differences(table.name, before, self._rows[table.name]))
+                    found += sorted(differences(table, before, self._rows[table.name]))
         self.lines += found
         self._touched.clear()
         return result
@@ -99,25 +99,35 @@ class Written:
 def rows_of(connection: sa.Connection, table: sa.Table) -> Rows:
     """The rows of a table by their keys."""
     keys = [algorithms.c.name] if table is algorithms else [*table.primary_key]  # nobody knows algorithms by their ids
-    others = [column for column in table.columns if not column.primary_key and column not in set(keys)]
-    rows = {}
-    for row in connection.execute(sa.select(table)):
-        key = " ".join(str(row._mapping[column]) for column in keys)
-        rows[key[:SHORT]] = {each.name: cell(each.name, row._mapping[each]) for each in others}
-    return rows
+    places = [table.columns.values().index(key) for key in keys]
+    rows = connection.execute(sa.select(table))
+    return {" ".join(str(row[place]) for place in places)[:SHORT]: tuple(row) for row in rows}
 
 
-def differences(table: str, before: Rows, after: Rows) -> Iterator[str]:
+def differences(table: sa.Table, before: Rows, after: Rows) -> Iterator[str]:
     for key in before.keys() | after.keys():
-        was, now, name = before.get(key), after.get(key), f"  {table} {key}"
+        was, now, name = before.get(key), after.get(key), f"  {table.name} {key}"
         if now is None:
             yield f"{name} is gone"
         elif was is None:
-            yield f"{name} is new: " + ", ".join(f"{each} {value}" for each, value in now.items() if value != "None")
-        elif was != now:
-            yield f"{name}: " + ", ".join(
-                f"{each} {was[each]} -> {now[each]}" for each in now if was[each] != now[each]
-            )
+            cells = cells_of(table, now)
+            yield f"{name} is new: " + ", ".join(f"{each} {value}" for each, value in cells.items() if value != "None")
+        elif was != now and (changes := changed(cells_of(table, was), cells_of(table, now))):
+            yield f"{name}: {changes}"
+
+
+def changed(was: Mapping[str, str], now: Mapping[str, str]) -> str:
+    return ", ".join(f"{each} {was[each]} -> {now[each]}" for each in now if was[each] != now[each])
+
+
+def cells_of(table: sa.Table, row: tuple[Any, ...]) -> dict[str, str]:
+    """The values of a row in short, without its key."""
+    known = {column.name for column in table.primary_key} | ({"name"} if table is algorithms else set())
+    return {
+        column.name: cell(column.name, value)
+        for column, value in zip(table.columns, row, strict=True)
+        if column.name not in known
+    }
 
 
 def cell(column: str, value: Any) -> str:
