@@ -48,7 +48,7 @@ REACHED = {
     "jobs/trackers/follower.py: _told": f"{TRACKERS}::test_one_that_raises_harms_nothing_is_said_and_is_told_the_rest_later",
     "jobs/recorded_ends.py: recorded_ends": "tests/jobs/test_recorded_ends.py::test_folders_go_of_what_has_ended_or_was_deleted_and_none_while_nobody_can_tell",
     "jobs/other_writers.py: _look_again_and_again": "tests/jobs/test_other_writers.py::test_a_database_that_cannot_be_read_is_looked_at_again",
-    "jobs/ownership.py: _beat_until": "tests/jobs/test_ownership.py::test_a_heartbeat_that_fails_is_told_once_and_comes_again",
+    "jobs/ownership.py: _beat_until_over": "tests/jobs/test_ownership.py::test_a_heartbeat_that_fails_is_told_once_and_comes_again",
     "runners/on_ray/bridge.py: _read_log": f"{RAY}::test_what_keeps_a_node_from_going_on_is_told_at_polls_and_by_its_log",
     "runners/on_ray/followed.py: _keep_stopping": f"{RAY}::test_what_keeps_a_node_from_going_on_is_told_at_polls_and_by_its_log",
     "runners/on_ray/followed.py: _run": f"{RAY}::test_a_place_that_cannot_be_read_is_told",

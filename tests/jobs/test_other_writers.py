@@ -47,11 +47,14 @@ def rings(bell):
     return bell.take() is None
 
 
+@pytest.fixture
 def threads():
-    return [thread for thread in threading.enumerate() if thread.name == "alfine-others"]
+    """A function that returns the threads of this test that look."""
+    before = threading.enumerate()
+    return lambda: [each for each in threading.enumerate() if each.name == "alfine-others" and each not in before]
 
 
-def test_what_another_process_records_rings_the_bell_of_that_tuning_job_alone(other, others, wake):
+def test_what_another_process_records_rings_the_bell_of_that_tuning_job_alone(other, others, wake, threads):
     first, second = (other.create(spec(name=name), at(0)) for name in ("first", "second"))
     with wake.listening("first") as bell, wake.listening("second") as quiet:
         with others.watching("first", first.id, 0), others.watching("second", second.id, 0):
@@ -83,7 +86,7 @@ def test_what_was_recorded_before_its_engine_had_read_it_is_heard_at_once(other,
         until(lambda: rings(bell), "heard")
 
 
-def test_a_look_can_be_asked_for(other, others, wake, monkeypatch):
+def test_a_look_can_be_asked_for(other, others, wake, monkeypatch, threads):
     monkeypatch.setattr("alfine.jobs.other_writers.LOOK_SECONDS", 600.0)
     job = other.create(spec(), at(0))
     with wake.listening("job") as bell, others.watching("job", job.id, 0):
@@ -104,7 +107,7 @@ def test_a_database_that_cannot_be_read_is_looked_at_again(tmp_path, other, othe
         until(lambda: rings(bell), "heard")
 
 
-def test_without_a_thread_it_is_the_next_tuning_job_that_begins_to_look(other, others, wake, monkeypatch):
+def test_without_a_thread_it_is_the_next_tuning_job_that_begins_to_look(other, others, wake, monkeypatch, threads):
     start, refused = threading.Thread.start, []
 
     def refuse_once(thread):

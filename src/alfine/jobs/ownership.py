@@ -60,8 +60,10 @@ class Ownership:
         self._gap_ended_at = float("-inf")
         self._confirmed: dict[str, int] = {}
         self._owed: dict[str, int] = {}  # the epochs of tuning jobs that couldn't be given back
+        self._begins_or_ends = threading.Lock()  # of blocks that say that it runs
         self._users = 0
         self._over = threading.Event()
+        self._heart: threading.Thread
 
     # -- tuning jobs ---------------------------------------------------------------------------------------------
 
@@ -160,23 +162,21 @@ class Ownership:
     @contextmanager
     def beating(self) -> Iterator[None]:
         """Say regularly that the engine runs, as long as any block of this kind is open. The last one says that it has ended."""
-        with self._mutex:
+        with self._begins_or_ends:
+            if self._users == 0:
+                self._over.clear()
+                self._heart = threading.Thread(target=self._beat_until_over, name="alfine-heartbeat", daemon=True)
+                self._heart.start()
             self._users += 1
-            if self._users == 1:
-                self._over = threading.Event()
-                threading.Thread(
-                    target=self._beat_until, args=(self._over,), name="alfine-heartbeat", daemon=True
-                ).start()
         try:
             yield
         finally:
-            with self._mutex:
+            with self._begins_or_ends:
                 self._users -= 1
-                ended = self._users == 0
-                if ended:
+                if self._users == 0:
                     self._over.set()
-            if ended:
-                self._leave()
+                    self._heart.join()  # a heartbeat on its way must not be recorded after the end
+                    self._leave()
 
     def beat(self) -> None:
         """Say that the engine runs."""
@@ -199,9 +199,9 @@ class Ownership:
     def _patience(self) -> float:
         return (self._store.silence - MARGIN).total_seconds()
 
-    def _beat_until(self, over: threading.Event) -> None:
+    def _beat_until_over(self) -> None:
         trouble = ""
-        while not over.wait(self._beat_seconds):
+        while not self._over.wait(self._beat_seconds):
             try:
                 self.beat()
                 self._release_owed()
