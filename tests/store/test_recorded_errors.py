@@ -48,6 +48,8 @@ SAID = (
     'connection to server failed: FATAL:  database "a" does not exist.\n\n',
     "could not connect\nFATAL:  no pg_hba.conf entry for host\nand more",
     "timeout expired",
+    "first\nFATAL: it shuts down.\nlast",
+    "first\nconnection to it failed: refused\nlast",
     "",
 )
 
