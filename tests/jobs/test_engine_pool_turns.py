@@ -170,6 +170,19 @@ def test_a_tuning_job_that_it_runs_is_not_run_twice(home, server):
     assert home.service.get("job").epoch == 1
 
 
+def test_a_new_one_is_offered_to_a_server_with_less_to_do(home, server):
+    other = Ownership(home.store, "another node")
+    for number, ownership in enumerate((server.engine.ownership, other)):
+        ownership.url = f"http://127.0.0.1:{number}"
+        ownership.beat()
+    create(home, "busy", "new")
+    server.engine.ownership.claim("busy")
+    server.pool.run("new")
+    assert server.mine() == ["busy"]
+    assert [(job.name, job.is_new) for job in other.claimable()] == [("new", False)]
+    other.claim("new")
+
+
 def test_one_that_another_process_runs_is_left_to_it(home, server, caplog):
     create(home, "job")
     other = Ownership(home.store, "another node")
