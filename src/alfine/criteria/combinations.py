@@ -80,7 +80,8 @@ def _would_change(verdicts: Sequence[Verdict], missing: int) -> str:
 def _set(combination: _Combination, least: int, criteria: Sequence[CompletionCriterion]) -> None:
     name = type(combination).__name__
     if len(criteria) < least:
-        message = f"has {len(criteria)} criteria; it needs {least} or more, as in {name}(…, …)."
+        given = "1 criterion" if len(criteria) == 1 else f"{len(criteria)} criteria"
+        message = f"has {given}; it needs {least} or more, as in {name}(…, …)."
         raise InvalidSpec([Fault(name, message)])
     if any(isinstance(part, list | tuple) for part in criteria):
         raise InvalidSpec(

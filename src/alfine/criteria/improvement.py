@@ -165,7 +165,7 @@ class Evidence:
         """
         k, rem, s = self.k, self.rem, self.since(eps)
         w, best = self.expected, float(self.expected.min())
-        tenth = float(np.sort(w)[LEAST_RESULTS - 1])
+        tenth = float(np.partition(w, LEAST_RESULTS - 1)[LEAST_RESULTS - 1])
         return {
             "intercept": 1.0,
             "since_rem": math.log1p(s / (rem + 1)),
