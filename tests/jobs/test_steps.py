@@ -440,7 +440,7 @@ def test_one_that_cannot_be_told_to_stop_is_told_again_until_it_is(world):
     w.home.service.request_stop("job")
     w.again()
     for told in (1, 2, 3, 3):
-        w.step()
+        w.step(None)  # its next try is due, without any news
         assert len(w.runner.stopped) == told
     w.again()  # a new engine doesn't know whether it was told
     assert len(w.runner.stopped) == 4
@@ -833,9 +833,8 @@ def test_what_runs_here_of_a_job_that_another_machine_has_ended_is_killed(world,
         end_leftovers(w.home.store, runners, folder, "job")
         assert w.runner.stopped == []  # it hasn't ended
         w.home.store.force_end("job", utc_now(), "it hangs", None)
-        end_leftovers(w.home.store, runners, folder, "job")
-        for runner in runners.values():
-            assert [(number(each), each.grace_seconds) for each in runner.stopped] == [(2, 0.0)]
+        w.engine.end_leftovers("job")
+        assert [(number(each), each.grace_seconds) for each in w.others.stopped] == [(2, 0.0)]
         holder.kill()
 
 
