@@ -237,7 +237,7 @@ class EnginePool:
 
     def _keep_running(self, name: str) -> None:
         """Run a tuning job to its end. Whatever fails is logged with its name, and tried again."""
-        delay, last_message = FIRST_DELAY, ""
+        delay, last_message, was_stopping = FIRST_DELAY, "", False
         while not self._leaving.is_set():
             try:
                 self._engine.run(name, self._after_step)
@@ -263,7 +263,8 @@ class EnginePool:
             else:
                 return
             self._note_open(name)
-            self._wait(name, delay)
+            self._wait(name, delay, was_stopping=was_stopping)
+            was_stopping = was_stopping or self._is_stopping(name)
             delay = min(2 * delay, LONGEST_DELAY)
 
     def _ends_job(self, name: str, error: Exception) -> bool:
@@ -273,10 +274,9 @@ class EnginePool:
             log.exception("can't count the failures of tuning_job=%s", name)
             return False
 
-    def _wait(self, name: str, seconds: float) -> None:
+    def _wait(self, name: str, seconds: float, *, was_stopping: bool) -> None:
         """Wait before a tuning job is tried again, but not once the user asks to stop it."""
         until = time.monotonic() + seconds
-        was_stopping = self._is_stopping(name)
         while (left := until - time.monotonic()) > 0 and not self._leaving.wait(min(left, LOOK_SECONDS)):
             if not was_stopping and self._is_stopping(name):
                 return
