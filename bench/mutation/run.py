@@ -215,11 +215,13 @@ def tried(tree: Path, tests: Tests, mutant: Mutant, lines: Lines, seconds: dict[
 
 
 def tests_for(mutant: Mutant, lines: Lines, seconds: dict[str, float]) -> tuple[list[str], list[str]]:
-    """Return the tests that run a line, or, where none does (as for constants), those that run anything of its file."""
-    of_file = lines.get(mutant.path, {})
-    running = of_file.get(str(mutant.line)) or {test for tests in of_file.values() for test in tests}
-    quickest = sorted(set(running), key=lambda test: (seconds[test], test))
-    own = [test for test in quickest if f"test_{Path(mutant.path).stem}.py" in test]
+    """Return the tests that run a line, or, where none does (as for constants), those that run anything of its file and the file's own."""
+    of_file, file_of_tests = lines.get(mutant.path, {}), f"/test_{Path(mutant.path).stem}.py"
+    running = set(of_file.get(str(mutant.line), ()))
+    if not running:  # who only reads a constant runs no line of its file
+        running = {test for tests in of_file.values() for test in tests} | {t for t in seconds if file_of_tests in t}
+    quickest = sorted(running, key=lambda test: (seconds[test], test))
+    own = [test for test in quickest if file_of_tests in test]
     of_others = spread(test for test in quickest if test not in own)
     first = within(FIRST_SECONDS, [*own[:FIRST_TESTS], *of_others[:FIRST_TESTS]], seconds)
     return first, within(MORE_SECONDS, (test for test in quickest if test not in first), seconds)
