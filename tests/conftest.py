@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import re
 import signal
@@ -41,6 +42,12 @@ def linear_algebra_in_one_thread() -> Iterator[None]:
     """Let what tests compute themselves use one thread, as alfine does: several wait for each other where other tests need the cores."""
     with one_thread():
         yield
+
+
+@pytest.fixture(autouse=True)
+def logs_as_at_the_start() -> None:
+    """Let alfine log what it logs unless told otherwise: a command that ran in an earlier test has set the level for all that follow."""
+    logging.getLogger("alfine").setLevel(logging.NOTSET)
 
 
 @pytest.fixture(scope="session")
