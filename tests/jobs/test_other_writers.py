@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from contextlib import closing
 
 import pytest
 
@@ -10,6 +11,7 @@ from alfine.jobs.wake import Wake
 from alfine.store.store import Store
 from tests.building import at, spec
 from tests.cli.conftest import until
+from tests.server.test_database_away import end_all_connections
 from tests.store.damage import execute
 
 
@@ -141,3 +143,20 @@ def test_what_is_announced_needs_no_look(postgres_url, monkeypatch, wake):
     others.close()
     store.close()
     other.close()
+
+
+def test_what_may_have_been_announced_while_the_connection_was_lost_is_looked_for(postgres_url, monkeypatch, wake):
+    monkeypatch.setattr("alfine.jobs.other_writers.ANNOUNCED_LOOK_SECONDS", 600.0)
+    monkeypatch.setattr("alfine.store.announcements.RETRY_SECONDS", 0.01)
+    with closing(Store(postgres_url)) as store, closing(Store(postgres_url)) as other:
+        others, job = OtherWriters(store, wake), other.create(spec(), at(0))
+        with wake.listening("job") as bell, others.watching("job", job.id, 0):
+            other.request_stop("job", at(1))
+            until(lambda: rings(bell), "heard")
+            others.knows(job.id, 1)
+            bell.take()
+            with other.database.writing() as connection:  # whose announcement is lost
+                connection.exec_driver_sql("UPDATE tuning_jobs SET facts = facts + 1")
+            end_all_connections(postgres_url)
+            until(lambda: rings(bell), "looked for")
+        others.close()
