@@ -20,6 +20,7 @@ from alfine.criteria.simulation import simulated_end
 from alfine.jobs.policy_for import policy_for
 from tests.building import EPOCH, SPACE, history, one_job, several, spec
 from tests.contracts.test_criteria import EXAMPLES
+from tests.recorded import alike
 
 FILE = Path(__file__).with_name("verdicts.json")
 
@@ -117,20 +118,6 @@ def said(name):
     numbers = replayed.training_jobs, replayed.training_seconds, replayed.saved_training_jobs, replayed.missed
     result["replay"] = [replayed.verdict.sentence, *numbers, replayed.saved_training_seconds]
     return json.loads(json.dumps(result))
-
-
-def alike(now, recorded, where):
-    if isinstance(recorded, dict):
-        assert now.keys() == recorded.keys(), where
-        for key, value in recorded.items():
-            alike(now[key], value, f"{where} {key}")
-    elif isinstance(recorded, list):
-        assert len(now) == len(recorded), where
-        for number, value in enumerate(recorded):
-            alike(now[number], value, f"{where} {number}")
-    else:
-        is_float = isinstance(recorded, float)  # of another machine's libm it may differ in the last digits
-        assert now == (pytest.approx(recorded, rel=1e-6, abs=1e-9) if is_float else recorded), where
 
 
 @pytest.mark.parametrize("name", PASTS)
