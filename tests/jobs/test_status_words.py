@@ -37,6 +37,7 @@ def test_a_training_job_has_one_status(status, failure, stop, label):
         (f"AlgorithmError: exit code: 1{LOG}Traceback:\n  File x\ntorch.OutOfMemoryError: 2 GiB\n\n", None),
         (f"AlgorithmError: killed by signal 9 (SIGKILL): out of memory?{LOG}epoch 3", "epoch 3"),
         ("AlgorithmError: exit code: 3 (its log is empty)", "exit code: 3 (its log is empty)"),
+        (f"InternalServerError: It was killed.{LOG}m=1", "InternalServerError: It was killed, after «m=1»"),
         ("InternalServerError: the disk is full.\nmore", "InternalServerError: the disk is full."),
     ],
 )

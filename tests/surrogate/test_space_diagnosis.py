@@ -117,7 +117,7 @@ def test_few_results_say_nothing():
 def test_equal_objectives_ask_whether_training_uses_its_hyperparameters():
     told, past = searched(lambda _: 0.25, 30)
     assert told == {(NOTHING_MATTERS, None)}
-    assert "All 25 objectives are equal, 0.25" in remarks(past)[0].sentence
+    assert "The first 25 objectives are all 0.25" in remarks(past)[0].sentence
 
 
 def test_a_conditional_hyperparameter_is_judged_where_it_is_active():

@@ -126,7 +126,7 @@ def cause_of(failure_reason: str) -> str:
     if not joint or not lines:
         return _cut(how.partition("\n")[0])
     last = lines[-1]
-    return _cut(last if _ERROR.match(last) else f"{how}, after «{last}»")
+    return _cut(last if _ERROR.match(last) else f"{how.removesuffix('.')}, after «{last}»")
 
 
 def failure_causes(reasons: Iterable[tuple[str, str]]) -> tuple[FailureCause, ...]:

@@ -144,7 +144,7 @@ def _watched(history: History, definition: str | None, n: int) -> Iterator[Remar
     X, v = (part[:n] for part in evidence_of(history))
     if np.ptp(v) == 0.0:
         sentence = (
-            f"All {n} objectives are equal, {number(v[0] * history.sign)}: does training use its hyperparameters?"
+            f"The first {n} objectives are all {number(v[0] * history.sign)}: does training use its hyperparameters?"
         )
         yield Remark(kind=NOTHING_MATTERS, sentence=sentence, after=n, definition=definition)
         return

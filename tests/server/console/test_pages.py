@@ -340,7 +340,7 @@ def test_a_job_tells_what_is_the_matter_with_its_space(served, sagemaker, visito
     sagemaker.create_hyper_parameter_tuning_job(**request)
     until(sagemaker, "flat")
     text = visitor.get("/console/tuning-jobs/flat").text
-    assert "Search space All 25 objectives are equal, 0.5: does training use its hyperparameters?" in text
+    assert "Search space The first 25 objectives are all 0.5: does training use its hyperparameters?" in text
     assert "alfine propose" not in text
 
 
